@@ -1,0 +1,253 @@
+"""`python -m gan_course info | train | sample | evaluate | classifier | bench`."""
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from gan_course import UserError, __version__
+
+
+def main(argv=None) -> int:
+    """Run one command. 0: done; 2: one line on stderr says what the user can mend; 130: interrupted."""
+    args = parser().parse_args(argv)
+    try:
+        args.command(args)
+    except UserError as error:
+        print(f"gan_course: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("gan_course: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 128 + signal.SIGPIPE
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"gan_course: {message}; see `{self.prog} --help`\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line. Every command's --help gives its options."""
+    top = _Parser(prog="python -m gan_course", description="Train, sample and judge the course's GANs.")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name, function, text):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function)
+        return sub
+
+    sub = command("info", info, "Versions, device, data sets and minutes per lesson.")
+    sub.add_argument("--json", action="store_true", help="one JSON object")
+
+    sub = command("train", train, "Train a recipe; Ctrl-C saves first, --resume goes on.")
+    sub.add_argument("name", help="a recipe, such as mlp-classic or mlp-tuned")
+    sub.add_argument("--data", help="mnist, cifar10, digits or shapes (default: mnist)")
+    sub.add_argument("--scale", choices=("smoke", "cpu", "gpu"), help="how long, where neither --steps nor --seconds is given")
+    sub.add_argument("--seed", type=int, help="default: 0")
+    sub.add_argument("--steps", type=_positive(int), help="steps since the start of the run")
+    sub.add_argument("--seconds", type=_positive(float), help="seconds of training since the start of the run")
+    sub.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="default: auto, the faster of the two")
+    sub.add_argument("--device", help="cpu, cuda or mps (default: cuda where there is one, else cpu)")
+    sub.add_argument("--out", required=True, help="the run's folder")
+    sub.add_argument("--resume", action="store_true", help="go on with the run in --out")
+
+    sub = command("sample", sample, "Images of a trained generator: .npy holds uint8 (N, C, H, W), .png a grid.")
+    sub.add_argument("folder", help="a folder that train wrote")
+    sub.add_argument("--n", type=_positive(int), default=64)
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--out", required=True, help="FILE.npy or FILE.png")
+
+    sub = command("evaluate", evaluate, "Fréchet distance and class shares of a trained generator.")
+    sub.add_argument("folder", help="a folder that train wrote")
+    sub.add_argument("--n", type=_positive(int), default=10_000, help="samples (default: 10000)")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--json", action="store_true", help="one JSON object")
+
+    sub = command("classifier", classifier, "Train the classifier that scores generators and write it with its card.")
+    sub.add_argument("data", choices=("mnist", "digits"))
+    sub.add_argument("--epochs", type=_positive(int), default=4)
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--out", required=True, help="folder for NAME-classifier.safetensors and .json")
+
+    sub = command("bench", bench, "Our loop against the classic tutorial loop, images per second.")
+    sub.add_argument("--data", help="mnist or digits (default: mnist)", default="mnist")
+    sub.add_argument("--rounds", type=_positive(int), default=5)
+    sub.add_argument("--seconds", type=_positive(float), default=3.0, help="per loop and round")
+    sub.add_argument("--json", action="store_true", help="one JSON object")
+    return top
+
+
+def _positive(kind):
+    def convert(text):
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    convert.__name__ = kind.__name__
+    return convert
+
+
+def info(args) -> None:
+    from gan_course import environment
+
+    print(json.dumps(environment.info(), indent=1) if args.json else environment.report())
+
+
+def train(args) -> None:
+    from filelock import FileLock, Timeout
+
+    from gan_course.training import recipe
+
+    folder = Path(args.out)
+    recipe(args.name)  # an unknown name ends here, before anything is written
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; give a folder to --out")
+    if (folder / "checkpoint.pt").exists() and not args.resume:
+        raise UserError(f"{folder} holds a run already; go on with --resume or give another --out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"another process is training into {folder}; wait for it or give another --out") from None
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}; give another --out") from error
+    with lock:
+        _train(args, folder)
+
+
+def _train(args, folder: Path) -> None:
+    from gan_course import data, scale
+    from gan_course.training import Diverged, Trainer, checkpoint, recipe
+
+    given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
+    images = data.load(args.data or (given["data"]["name"] if given else "mnist"), device=device(args.device))
+    if given:
+        trainer = Trainer.resume(folder, images, recipe(args.name), args.seed)
+        if args.precision not in (None, "auto", trainer.precision):
+            raise UserError(f"{folder} was trained in {trainer.precision}, not {args.precision}; a run keeps its precision")
+    else:
+        trainer = Trainer(recipe(args.name), images, seed=args.seed or 0, precision=args.precision or "auto")
+    trainer.out = folder
+    trainer.notes = {"scale": scale.name() if args.scale is None else args.scale, "command": shlex.join(sys.argv[1:])}
+    checkpoint.cut_history(folder, trainer.history)
+    steps, seconds = args.steps, args.seconds
+    if steps is None and seconds is None:
+        steps, seconds = scale.training(args.scale)
+    if not _left(trainer, steps, seconds):
+        print(f"{folder}: {trainer.step} steps in {trainer.seconds:.0f} s, nothing left to do")
+        return
+    try:
+        trainer.run(**_left(trainer, steps, seconds), report=_progress)
+    except Diverged as error:
+        raise UserError(str(error)) from error
+    finally:
+        print(file=sys.stderr)
+    print(f"{folder}: {trainer.step} steps, {trainer.images_seen} images in {trainer.seconds:.0f} s, {trainer.precision}")
+
+
+def _left(trainer, steps, seconds) -> dict:
+    """What is left of totals that count from the start of the run; {} when nothing is."""
+    left = {}
+    if steps is not None:
+        left["steps"] = steps - trainer.step
+    if seconds is not None:
+        left["seconds"] = seconds - trainer.seconds
+    return left if all(v > 0 for v in left.values()) else {}
+
+
+def _progress(trainer) -> None:
+    row, end = trainer.history[-1], "\r" if sys.stderr.isatty() else "\n"
+    text = "step {step}  {seconds:.0f} s  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}  D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}"
+    print(text.format(**row).ljust(90), end=end, file=sys.stderr, flush=True)
+
+
+def sample(args) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from gan_course.training import checkpoint, trainer
+
+    out = Path(args.out)
+    if out.suffix not in (".npy", ".png"):
+        raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
+    images = trainer.sample(checkpoint.load_generator(args.folder), args.n, args.seed)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".npy":
+            np.save(out, images.numpy())
+        else:
+            Image.fromarray(checkpoint.tile(images, max(1, round(args.n**0.5)))).save(out)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror or error}; choose another place") from error
+
+
+def evaluate(args) -> None:
+    from gan_course import data, evaluation, features
+    from gan_course.training import checkpoint, trainer
+
+    config = checkpoint.load_config(args.folder)
+    judge = features.classifier({"digits": "mnist"}.get(config["data"], config["data"]))
+    fake = trainer.sample(checkpoint.load_generator(args.folder), args.n, args.seed)
+    score = evaluation.score(fake, data.load(config["data"]), data.load(config["data"], split="test"), judge)
+    score |= {"seed": args.seed, "recipe": config["name"], "data": config["data"]}
+    if args.json:
+        print(json.dumps(score))
+    else:
+        print(evaluation.table(score))
+
+
+def classifier(args) -> None:
+    from gan_course import data, features
+
+    images, test = data.load(args.data), data.load(args.data, split="test")
+    net = features.train_classifier(images, epochs=args.epochs, seed=args.seed)
+    accuracy = net.accuracy(test)
+    card = {
+        "command": shlex.join(["python", "-m", "gan_course", "classifier", args.data])
+        + f" --epochs {args.epochs} --seed {args.seed} --out gan_course/checkpoints",
+        "data": f"{images.name}, {len(images)} training images",
+        "test_accuracy": round(accuracy, 4),
+        "test_images": len(test),
+    }
+    features.save_classifier(net, args.out, args.data, card)
+    print(f"{args.data}: {accuracy:.2%} of {len(test)} test images")
+
+
+def bench(args) -> None:
+    from gan_course import bench as benchmark
+    from gan_course import data
+
+    images = data.load(args.data, device=device(None))
+    result = {"cases": [benchmark.bench("mlp-classic", images, rounds=args.rounds, seconds=args.seconds)]}
+    if args.json:
+        print(json.dumps(result))
+        return
+    for case in result["cases"]:
+        print(f"{case['recipe']} on {case['data']}, batch {case['batch_size']}, {case['device']}, {case['threads']} threads")
+        for name, rate in case["images_per_second"].items():
+            ratio = f"  {case['ratio'][name]:.2f}x the classic loop" if name in case["ratio"] else ""
+            print(f"  {name:8} {rate:8} images/s{ratio}")
+
+
+def device(name: str | None) -> str:
+    """The device to train on: the one asked for if it is there, else the fastest. UserError if it is absent."""
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name is None:
+        return "cuda" if there["cuda"] else "cpu"
+    if not there.get(name.split(":")[0], False):
+        raise UserError(f"--device {name} is not here; there is: {', '.join(d for d, ok in there.items() if ok)}")
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

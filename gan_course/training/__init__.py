@@ -1,0 +1,6 @@
+"""Training a GAN: recipes (hyper-parameters by name) and the `Trainer` that runs one."""
+
+from gan_course.training.recipes import RECIPES, Recipe, recipe
+from gan_course.training.trainer import Diverged, Trainer
+
+__all__ = ["RECIPES", "Diverged", "Recipe", "Trainer", "recipe"]

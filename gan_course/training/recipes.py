@@ -1,0 +1,67 @@
+"""Recipes: everything that decides what a run computes, apart from the data and the seed."""
+
+from dataclasses import asdict, dataclass, field, replace
+
+from gan_course import UserError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hyper-parameters of one run. `dataclasses.replace(recipe, …)` makes a variation; `asdict` makes it JSON.
+
+    `generator` and `discriminator` hold the arguments of the two networks (`gan_course.models`). `ema` is the decay per
+    step of the averaged generator weights; 0 keeps no average. `d_steps` counts D steps for each G step.
+    """
+
+    name: str
+    architecture: str = "mlp"
+    generator: dict = field(default_factory=dict)
+    discriminator: dict = field(default_factory=dict)
+    loss: str = "non_saturating"
+    batch_size: int = 100
+    lr_g: float = 1e-3
+    lr_d: float = 1e-3
+    betas: tuple[float, float] = (0.5, 0.999)
+    d_steps: int = 1
+    ema: float = 0.0
+
+    def differences(self, other: "Recipe") -> list[str]:
+        """Lines like `lr_g: 0.001 here, 0.002 there` for every hyper-parameter that differs."""
+        mine, theirs = asdict(self), asdict(other)
+        return [f"{k}: {mine[k]} here, {theirs[k]} there" for k in mine if _plain(mine[k]) != _plain(theirs[k])]
+
+    def vary(self, **changes) -> "Recipe":
+        """A copy with some hyper-parameters changed; changes of `generator` and `discriminator` are merged in."""
+        for net in ("generator", "discriminator"):
+            if net in changes:
+                changes[net] = {**getattr(self, net), **changes[net]}
+        return replace(self, **changes)
+
+
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+RECIPES = {
+    r.name: r
+    for r in [
+        Recipe("mlp-classic"),
+        Recipe(
+            "mlp-tuned",
+            generator={"batch_norm": True, "slope": 0.2},
+            discriminator={"dropout": 0.0},
+            batch_size=128,
+            lr_g=2e-3,
+            lr_d=2e-3,
+            betas=(0.0, 0.99),
+            ema=0.998,
+        ),
+    ]
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of that name; UserError names the ones there are."""
+    if name not in RECIPES:
+        raise UserError(f"no recipe called {name!r}; there are: {', '.join(RECIPES)}")
+    return RECIPES[name]

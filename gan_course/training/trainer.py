@@ -1,0 +1,338 @@
+"""The `Trainer`: one D step and one G step that read like the paper, and the bookkeeping around them."""
+
+import copy
+import math
+import signal
+import threading
+import time
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from gan_course import UserError
+from gan_course.losses import LOSSES
+from gan_course.models import build, recompute_batch_norm
+from gan_course.training import checkpoint
+from gan_course.training.recipes import Recipe
+
+PRECISIONS = ("auto", "fp32", "bf16")
+LOG_EVERY = 20  # steps behind one row of the history
+MAX_SNAPSHOTS = 32
+SAVE_EVERY = 30.0  # seconds between checkpoints of a run that has an `out` folder
+
+
+class Diverged(RuntimeError):
+    """A loss became NaN or infinite; the message says since when and what to try."""
+
+
+class Trainer:
+    """Trains the G and D of a recipe on `images`; the same seed gives the same numbers on the same machine.
+
+    recipe: hyper-parameters (`gan_course.training.recipe(name)`). images: uint8 on the device where training runs.
+    precision: "fp32", "bf16" (autocast), or "auto", which times both on the first `run` and keeps the faster.
+    out: a folder that `run` saves to every 30 s, when it ends and when it is interrupted.
+
+    Public state: `G`, `D`, `step`, `images_seen`, `seconds` (spent inside `run`), `history` (a dict per 20 steps: step,
+    images, seconds, loss_d, loss_g, d_real, d_fake), `snapshots` (pairs of a step and uint8 (64, C, H, W) from fixed noise).
+    """
+
+    def __init__(self, recipe: Recipe, images, *, seed: int = 0, precision: str = "auto", out=None):
+        if precision not in PRECISIONS:
+            raise UserError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
+        if recipe.loss not in LOSSES:
+            raise UserError(f"no loss called {recipe.loss!r}; there are: {', '.join(LOSSES)}")
+        if not 2 <= recipe.batch_size <= len(images):
+            raise UserError(f"batch_size {recipe.batch_size} does not fit {len(images)} images; use 2 to {len(images)}")
+        self.recipe, self.images, self.seed, self.precision, self.out = recipe, images, seed, precision, out
+        self.device = images.data.device
+        self.rng = torch.Generator(self.device).manual_seed(seed)  # indices and noise
+        self._torch_state = None  # torch's global random state as this run sees it: initial weights, dropout
+        self._running = False
+        self.notes = {}  # whatever else belongs into config.json
+        with self._own_torch_state():
+            G, D = build(recipe.architecture, images.shape, generator=recipe.generator, discriminator=recipe.discriminator)
+            self.G, self.D = G.to(self.device), D.to(self.device)
+        self.opt_g, self.opt_d = self._adam(self.G, recipe.lr_g), self._adam(self.D, recipe.lr_d)
+        self.loss = LOSSES[recipe.loss]
+        self.G_ema = copy.deepcopy(self.G).requires_grad_(False) if recipe.ema else None
+        self.z_fixed = torch.randn(64, self.G.noise_dim, generator=_generator(self.device, seed + 1), device=self.device)
+        self.step, self.seconds, self._newest = 0, 0.0, {}
+        self.history, self.snapshots, self.snapshot_every = [], [], LOG_EVERY
+        self._window = torch.zeros(LOG_EVERY, 4, device=self.device)  # loss_d, loss_g, d_real, d_fake of recent steps
+
+    def _adam(self, net: nn.Module, lr: float) -> torch.optim.Adam:
+        return torch.optim.Adam(net.parameters(), lr=lr, betas=self.recipe.betas, fused=self.device.type in ("cpu", "cuda"))
+
+    # ---------------------------------------------------------------- the game
+
+    def d_step(self) -> None:
+        """One discriminator step: raise D on real images, lower it on fakes. G stays as it is."""
+        x_real = self.real_batch()
+        with self.autocast():
+            x_fake = self.G(self.noise()).detach()
+            logits_real, logits_fake = self.D(torch.cat([x_real, x_fake])).float().chunk(2)
+        loss_d = self.loss.d(logits_real, logits_fake)
+        self.opt_d.zero_grad()
+        loss_d.backward()
+        self.opt_d.step()
+        self._note([0, 2, 3], loss_d, logits_real.sigmoid().mean(), logits_fake.sigmoid().mean())
+
+    def g_step(self) -> None:
+        """One generator step: change G so that D takes its images for real. D stays as it is."""
+        self.D.requires_grad_(False)  # no gradients for weights that will not move
+        with self.autocast():
+            logits_fake = self.D(self.G(self.noise())).float()
+        loss_g = self.loss.g(logits_fake)
+        self.opt_g.zero_grad()
+        loss_g.backward()
+        self.opt_g.step()
+        self.D.requires_grad_(True)
+        self._average_weights()
+        self._note([1], loss_g)
+
+    def full_step(self) -> None:
+        """The recipe's D steps, then one G step."""
+        for _ in range(self.recipe.d_steps):
+            self.d_step()
+        self.g_step()
+        self.step += 1
+
+    def real_batch(self) -> Tensor:
+        """batch_size random training images, (N, C, H, W) in [-1, 1]."""
+        size = (self.recipe.batch_size,)
+        return self.images.batch(torch.randint(len(self.images), size, generator=self.rng, device=self.device))
+
+    def noise(self) -> Tensor:
+        """batch_size draws of z ~ N(0, 1), (N, noise_dim)."""
+        return torch.randn(self.recipe.batch_size, self.G.noise_dim, generator=self.rng, device=self.device)
+
+    def autocast(self):
+        """bfloat16 for the matrix products when the precision is bf16; weights, losses and Adam stay float32."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+    @torch.no_grad()
+    def _average_weights(self) -> None:
+        if self.G_ema is not None:
+            decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))  # forgets the initial weights quickly
+            torch._foreach_lerp_(list(self.G_ema.parameters()), list(self.G.parameters()), 1 - decay)
+
+    @torch.no_grad()
+    def _note(self, columns, *values) -> None:
+        for column, value in zip(columns, values, strict=True):
+            self._window[self.step % LOG_EVERY, column] = value.detach()
+            self._newest[column] = self.step % LOG_EVERY
+
+    # ---------------------------------------------------------------- running
+
+    def run(self, steps: int | None = None, seconds: float | None = None, report=None, save=True) -> "Trainer":
+        """Train for `steps` more steps or `seconds` more seconds, whichever ends first.
+
+        report(self) is called every two seconds, so that a long run need not be silent. save=False leaves saving to the
+        caller, for one who runs many short slices.
+
+        Ctrl-C (the notebook's stop button) finishes the step at hand, saves if there is an `out` folder and then raises
+        KeyboardInterrupt; run() again goes on. Raises Diverged when a loss is no longer finite.
+        """
+        if steps is None and seconds is None:
+            raise UserError("run() needs steps=… or seconds=…")
+        if self.precision == "auto":
+            self.precision = faster_precision(self.recipe, self.images)
+        last = math.inf if steps is None else self.step + steps
+        start, before = time.perf_counter(), self.seconds
+        until, saved, reported = math.inf if seconds is None else start + seconds, start, start
+        with self._own_torch_state(), _interrupt_between_steps() as interrupted:
+            self.G.train(), self.D.train()
+            if not self.snapshots:
+                self._take_snapshot()
+            while self.step < last and time.perf_counter() < until and not interrupted():
+                self.full_step()
+                if self.step % LOG_EVERY == 0:
+                    self.seconds = before + time.perf_counter() - start
+                    self._log()
+                    if report is not None and time.perf_counter() - reported > 2:
+                        report(self)
+                        reported = time.perf_counter()
+                if save and self.out is not None and time.perf_counter() - saved > SAVE_EVERY:
+                    self.save()
+                    saved = time.perf_counter()
+            self._check_finite()  # waits for the device, so the time below is the work's
+            self.seconds = before + time.perf_counter() - start
+            if save and self.out is not None:
+                self.save()
+            if interrupted():
+                raise KeyboardInterrupt
+        return self
+
+    def substep(self, which: str) -> None:
+        """One step by hand for looking closely: "d", "g" or "both". Only "both" counts as a step of the run."""
+        with self._own_torch_state():
+            self.G.train(), self.D.train()
+            {"d": self.d_step, "g": self.g_step, "both": self.full_step}[which]()
+            if which == "both" and self.step % LOG_EVERY == 0:
+                self._log()
+
+    def reset(self) -> None:
+        """Start over, in place: step 0 of the same recipe, data, seed and precision. Files already saved stay."""
+        self.__init__(self.recipe, self.images, seed=self.seed, precision=self.precision, out=self.out)
+
+    @property
+    def images_seen(self) -> int:
+        """Real images that D was shown so far."""
+        return self.step * self.recipe.batch_size * self.recipe.d_steps
+
+    def latest(self) -> dict[str, float]:
+        """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""
+        last = (self.step - 1) % LOG_EVERY if self.step else None
+        rows = [self._newest.get(column, last) for column in range(4)]
+        row = [math.nan if r is None else self._window[r, column].item() for column, r in enumerate(rows)]
+        return dict(zip(("loss_d", "loss_g", "d_real", "d_fake"), row, strict=True))
+
+    def _log(self) -> None:
+        self._check_finite()
+        loss_d, loss_g, d_real, d_fake = self._window.mean(0).tolist()
+        row = {"step": self.step, "images": self.images_seen, "seconds": round(self.seconds, 3)}
+        self.history.append(row | {"loss_d": loss_d, "loss_g": loss_g, "d_real": d_real, "d_fake": d_fake})
+        if self.out is not None:
+            checkpoint.append_history(self.out, self.history[-1])
+        if self.step % self.snapshot_every == 0:
+            self._take_snapshot()
+
+    def _check_finite(self) -> None:
+        filled = LOG_EVERY if self.step % LOG_EVERY == 0 else self.step % LOG_EVERY
+        rows = self._window[:filled].tolist()
+        for i, row in enumerate(rows):
+            if self.step and not all(map(math.isfinite, row)):
+                name = ("loss_d", "loss_g", "D(x)", "D(G(z))")[[math.isfinite(v) for v in row].index(False)]
+                raise Diverged(
+                    f"training diverged: {name} is not a finite number since step {self.step - filled + i + 1}; "
+                    f"try a learning rate below {max(self.recipe.lr_g, self.recipe.lr_d):g}, or go back to the last checkpoint"
+                )
+
+    # ---------------------------------------------------------------- looking
+
+    def generator(self, n_statistics: int = 5_000) -> nn.Module:
+        """A copy of G for making images: eval mode, averaged weights where the recipe keeps them.
+
+        BatchNorm's statistics of averaged weights are computed afresh from `n_statistics` fixed z.
+        """
+        G = copy.deepcopy(self.G if self.G_ema is None else self.G_ema).requires_grad_(False)
+        if self.G_ema is not None:
+            z = torch.randn(n_statistics, G.noise_dim, generator=_generator(self.device, 0), device=self.device)
+            recompute_batch_norm(G, z)
+        return G.eval()
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """n images from fresh noise, uint8 (n, C, H, W); the same seed gives the same noise."""
+        return sample(self.generator(), n, seed)
+
+    def snapshot(self) -> Tensor:
+        """What G makes of the 64 fixed noise vectors now, uint8 (64, C, H, W)."""
+        return to_uint8(self.generator(n_statistics=1_000)(self.z_fixed))
+
+    def _take_snapshot(self) -> None:
+        self.snapshots.append((self.step, self.snapshot().cpu()))
+        if len(self.snapshots) > MAX_SNAPSHOTS:  # keep every second one and take them half as often from here on
+            self.snapshot_every *= 2
+            self.snapshots = [s for s in self.snapshots if s[0] % self.snapshot_every == 0]
+
+    # ---------------------------------------------------------------- keeping
+
+    def save(self, out=None) -> None:
+        """Write checkpoint, config, history, samples and generator to a folder (default: the run's own), atomically."""
+        self._check_finite()
+        checkpoint.save(self, self.out if out is None else out)
+
+    @classmethod
+    def resume(cls, folder, images, recipe: Recipe | None = None, seed: int | None = None) -> "Trainer":
+        """The run saved in `folder`, ready to go on as if it had never stopped.
+
+        Raises UserError if the checkpoint is missing or damaged, or was made with another recipe, seed or data.
+        """
+        return checkpoint.resume(cls, folder, images, recipe, seed)
+
+    @contextmanager
+    def _own_torch_state(self):
+        """Swap this run's copy of torch's global random state in, and back out afterwards."""
+        outer = _get_torch_state(self.device)
+        if self._torch_state is None:
+            torch.manual_seed(self.seed)
+        else:
+            _set_torch_state(self.device, self._torch_state)
+        self._running = True
+        try:
+            yield
+        finally:
+            self._torch_state, self._running = self.torch_state(), False
+            _set_torch_state(self.device, outer)
+
+    def torch_state(self) -> list[Tensor]:
+        """torch's global random state as this run sees it (dropout draws from it): the CPU's, then the GPU's."""
+        return _get_torch_state(self.device) if self._running else self._torch_state
+
+
+@torch.no_grad()
+def sample(G: nn.Module, n: int, seed: int = 0, batch: int = 1_000) -> Tensor:
+    """n images of a generator from z ~ N(0, 1), uint8 (n, C, H, W) on its device. The noise is the same on every device."""
+    device = next(G.parameters()).device
+    rng = torch.Generator().manual_seed(seed)
+    parts = [to_uint8(G(torch.randn(min(batch, n - i), G.noise_dim, generator=rng).to(device))) for i in range(0, n, batch)]
+    return torch.cat(parts) if parts else torch.empty(0, *G.image_shape, dtype=torch.uint8, device=device)
+
+
+def to_uint8(x: Tensor) -> Tensor:
+    """Images in [-1, 1] → uint8 of the same shape, rounded."""
+    return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def faster_precision(recipe: Recipe, images, rounds: int = 5, steps: int = 4) -> str:
+    """Time a few steps of throw-away runs in fp32 and bf16, in turn; "bf16" if its median is at least 10 % faster."""
+    runs = {p: Trainer(recipe, images, precision=p) for p in ("fp32", "bf16")}
+    times = {p: [] for p in runs}
+    for r in range(rounds + 1):
+        for p, trainer in runs.items():
+            start = time.perf_counter()
+            for _ in range(steps):
+                trainer.substep("both")
+            trainer.latest()  # waits for the device
+            if r:  # the first round warms up
+                times[p].append(time.perf_counter() - start)
+    fp32, bf16 = (sorted(t)[len(t) // 2] for t in times.values())
+    return "bf16" if bf16 < 0.9 * fp32 else "fp32"
+
+
+@contextmanager
+def _interrupt_between_steps():
+    """Hold Ctrl-C back until the step at hand is done: yields a function that says whether one came. A second one acts at once."""
+    came = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def handler(signum, frame):
+        if came:
+            raise KeyboardInterrupt
+        came.append(signum)
+
+    previous = signal.signal(signal.SIGINT, handler)
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _generator(device, seed: int) -> torch.Generator:
+    return torch.Generator(device).manual_seed(seed)
+
+
+def _get_torch_state(device) -> list[Tensor]:
+    states = [torch.get_rng_state()]
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    return states
+
+
+def _set_torch_state(device, states) -> None:
+    torch.set_rng_state(states[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states[1], device)

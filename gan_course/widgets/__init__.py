@@ -1,0 +1,6 @@
+"""Controls for notebooks: watch and steer a training, hold a generator in your hands. Pictures stand in where no kernel runs."""
+
+from gan_course.widgets.foreground import train
+from gan_course.widgets.monitor import TrainingMonitor
+
+__all__ = ["TrainingMonitor", "train"]

@@ -1,0 +1,77 @@
+"""What all controls share: live widgets where a kernel runs, a picture in their place on GitHub, in a PDF, without a kernel."""
+
+import html
+
+import ipywidgets as W
+from IPython import get_ipython
+from IPython.display import display
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def in_notebook() -> bool:
+    """Whether a notebook front end (JupyterLab, Colab, nbval, papermill) shows what is displayed."""
+    return hasattr(get_ipython(), "kernel")
+
+
+class Controls:
+    """Base of the controls: `build()` makes the widgets on first display, `picture()` the HTML that stands in for them."""
+
+    text = "Live controls: run this cell in a notebook."  # text/plain, the same on every machine
+
+    _box = _picture_display = None
+
+    def build(self) -> W.Widget:
+        raise NotImplementedError
+
+    def picture(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def box(self) -> W.Widget:
+        """The widgets, made on first use."""
+        if self._box is None:
+            self._box = self.build()
+            # Where the widgets live, this style hides the picture that stands in for them elsewhere.
+            self._box.children += (W.HTML(f"<style>.{self._name} {{ display: none }}</style>", layout={"display": "none"}),)
+        return self._box
+
+    def _ipython_display_(self) -> None:
+        if not in_notebook():
+            print(self.text)
+            return
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
+        display({"text/plain": self.text, WIDGET: view}, raw=True)
+        self._picture_display = display(self._picture_bundle(), raw=True, display_id=True)
+
+    def renew_picture(self) -> None:
+        """Bring the stand-in picture up to date, so that a saved notebook shows how things stood."""
+        if self._picture_display is not None:
+            self._picture_display.update(self._picture_bundle(), raw=True)
+
+    @property
+    def _name(self) -> str:
+        return f"gan-course-{id(self):x}"
+
+    def _picture_bundle(self) -> dict[str, str]:
+        return {"text/plain": "The picture of these controls.", "text/html": f'<div class="{self._name}">{self.picture()}</div>'}
+
+
+def line(text: str, kind: str = "") -> str:
+    """One line of HTML in the page's own colours; kind "warning" or "done" adds a mark in front and a bar beside it."""
+    if not text:
+        return ""
+    mark = {"warning": "⚠ ", "done": "✔ "}.get(kind, "")
+    bar = {"warning": "border-left:4px solid #D55E00;padding-left:8px;", "done": "border-left:4px solid #009E73;padding-left:8px;"}
+    return f'<div style="line-height:1.5;{bar.get(kind, "")}">{mark}{html.escape(text)}</div>'
+
+
+def button(text: str, tooltip: str, action, icon: str = "", style: str = "") -> W.Button:
+    """A button that says in words what it does; `action()` is called on a click."""
+    made = W.Button(description=text, tooltip=tooltip, icon=icon, button_style=style, layout={"width": "auto"})
+    made.on_click(lambda _: action())
+    return made
+
+
+def row(*children) -> W.HBox:
+    return W.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px"})

@@ -1,0 +1,551 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01 An MLP GAN on MNIST
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/gan-course/gan-course/blob/main/notebooks/01_mlp_gan.ipynb)
+# [![Launch on Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/gan-course/gan-course/main?urlpath=lab/tree/notebooks/01_mlp_gan.ipynb)
+#
+# Two networks play against each other: a **generator** G draws digits from noise, a **discriminator** D tells drawn from
+# real. You write both training steps, watch them play, and then find out which choices make the drawings good.
+#
+# **You will be able to**
+#
+# - bring images to [−1, 1] and back, and say why G ends in Tanh
+# - write one discriminator step and one generator step, and name the bugs that people put into them
+# - read the loss curves of a GAN against the two values that theory gives
+# - compare two recipes fairly: same seconds, same score, one change at a time
+# - save a run, resume it exactly, and steer a trained generator through its noise
+#
+# **You need** to have trained one PyTorch classifier ([this tutorial](https://docs.pytorch.org/tutorials/beginner/basics/quickstart_tutorial.html)
+# is enough), and a green [lesson 00](00_environment_check.ipynb).
+#
+# | scale | time | what happens |
+# |---|---|---|
+# | `smoke` | under 30 s | a few steps, to test the notebook: no digits yet |
+# | `cpu` | about 10 min, first digits after 3 | 90 s of live training, then seven recipes of 40 s each |
+# | `gpu` | about 10 min | the same with more steps in the same seconds, scored on 50,000 samples |
+#
+# **Part A** ends with your first digits. **Part B** explains what you saw and makes it better.
+
+# %%
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gan_course import checks, data, evaluation, features, losses, models, plotting, scale, widgets
+from gan_course.training import Trainer, pretrained, recipe, sample
+
+budget = scale.budget("01")
+device = "cuda" if torch.cuda.is_available() else "cpu"
+print(f"scale {scale.name()}, device {device}")
+
+# %% [markdown]
+# This is where you are going: 64 digits that nobody wrote, from the generator of this lesson after a longer run.
+
+# %%
+plotting.grid(sample(pretrained("mlp-tuned-mnist"), 64), title="Drawn by a generator that was trained for longer")
+
+# %% [markdown]
+# # Part A: your first digits
+#
+# ## Real images
+# MNIST holds 60,000 handwritten digits. `data.load` puts all of them on your device once, as bytes. Without a network it takes a
+# smaller stand-in set that is built in, and says so.
+
+# %%
+mnist = data.load("mnist", limit=budget.images, device=device, fallback="digits")
+plotting.grid(mnist.data[:64], title="Real digits")
+
+# %% [markdown]
+# Look at the strokes: smooth, a few pixels wide, white on black. Everything G learns, it learns from D's opinion on such pictures.
+#
+# What does one image look like to a network?
+
+# %% tags=["nbval-check-output"]
+one = mnist.data[:1]
+print(one.dtype, tuple(one.shape[1:]), "- lowest", one.min().item())
+
+# %% [markdown]
+# ### Exercise: to [−1, 1]
+# G ends in Tanh, whose outputs lie between −1 and 1. D must see real images in the same range, or it can tell real from fake by the range alone.
+# Turn bytes 0…255 into floats −1…1.
+
+# %% tags=["stub"] name="to_minus_one_one"
+def to_minus_one_one(images):
+    """uint8 (N, C, H, W) → float32 of the same shape in [−1, 1]."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="to_minus_one_one"
+def to_minus_one_one(images):
+    """uint8 (N, C, H, W) → float32 of the same shape in [−1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+# %% tags=["check", "nbval-check-output"] name="check_to_minus_one_one"
+checks.to_minus_one_one(to_minus_one_one)
+
+# %% [markdown]
+# ### Exercise: and back
+# To look at what G makes you need the way back: floats in [−1, 1] to bytes. A network may overshoot a little, so clamp; round, because a cast cuts off.
+
+# %% tags=["stub"] name="denormalise"
+def denormalise(x):
+    """float (N, C, H, W) in [−1, 1] → uint8 of the same shape."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="denormalise"
+def denormalise(x):
+    """float (N, C, H, W) in [−1, 1] → uint8 of the same shape."""
+    return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+# %% tags=["check", "nbval-check-output"] name="check_denormalise"
+checks.denormalise(denormalise)
+
+# %% [markdown]
+# `gan_course` holds the finished form of both; `mnist.batch(indices)` gives a batch ready for D. Is its range the one that Tanh can reach?
+
+# %% tags=["nbval-check-output"]
+x_real = mnist.batch(torch.arange(64, device=device))
+print(f"a batch of real images runs from {x_real.min():.0f} to {x_real.max():.0f}")
+
+# %% [markdown]
+# ## Two networks
+# The networks of the classic notebook, all fully connected. G turns 100 random numbers z into an image; D turns an image into one number, its **logit**:
+# positive means "looks real".
+
+# %% tags=["nbval-check-output"]
+G = nn.Sequential(
+    nn.Linear(100, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 1024), nn.ReLU(),
+    nn.Linear(1024, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)),
+)
+D = nn.Sequential(
+    nn.Flatten(), nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(512, 128), nn.LeakyReLU(0.2),
+    nn.Dropout(0.3), nn.Linear(128, 64), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(64, 1),
+)
+print(f"G has {models.parameter_count(G):,} parameters, D has {models.parameter_count(D):,}")
+
+# %% [markdown]
+# Check the shapes before you train: noise in, images out, one logit per image.
+
+# %% tags=["nbval-check-output"]
+z = torch.randn(16, 100)
+print(tuple(z.shape), "→ G →", tuple(G(z).shape), "→ D →", tuple(D(G(z)).shape))
+
+# %% [markdown]
+# `gan_course.models` builds the same two networks by name. What does an untrained G draw?
+
+# %%
+torch.manual_seed(0)
+G, D = models.build("mlp", mnist.shape)
+with torch.no_grad():
+    fog = G(torch.randn(64, 100))
+plotting.grid(data.denormalise(fog), title="G before training")
+
+# %% [markdown]
+# Grey fog: every output is close to 0, halfway between black and white. However large z is, Tanh keeps the picture inside [−1, 1]:
+
+# %% tags=["nbval-check-output"]
+with torch.no_grad():
+    print(f"largest output for a huge z: {G(10_000 * torch.randn(64, 100)).abs().max():.1f}")
+
+# %% [markdown]
+# ## The discriminator's step
+# D should give real images label 1 and fakes label 0. With logits, the loss of both halves is binary cross-entropy:
+#
+# `loss_d = BCE(D(x_real), 1) + BCE(D(x_fake), 0)`
+#
+# ### Exercise: one D step
+# Draw fakes from z, score both halves, and let the right optimiser move the right network. G does not learn in this step: cut the graph with `detach`, or
+# D's mistakes would flow back into G's gradients.
+
+# %% tags=["stub"] name="discriminator_step"
+def discriminator_step(G, D, opt_g, opt_d, x_real, z):
+    """Update D once on real images (N, 1, 28, 28) and on fakes made from z (N, 100); return the loss."""
+    ...                                            # six lines: fakes, two logits, loss, zero_grad, backward, step
+
+
+# %% tags=["solution"] name="discriminator_step"
+def discriminator_step(G, D, opt_g, opt_d, x_real, z):
+    """Update D once on real images (N, 1, 28, 28) and on fakes made from z (N, 100); return the loss."""
+    x_fake = G(z).detach()
+    logits_real, logits_fake = D(x_real), D(x_fake)
+    loss_d = F.binary_cross_entropy_with_logits(logits_real, torch.ones_like(logits_real))
+    loss_d = loss_d + F.binary_cross_entropy_with_logits(logits_fake, torch.zeros_like(logits_fake))
+    opt_d.zero_grad()
+    loss_d.backward()
+    opt_d.step()
+    return loss_d
+
+
+# %% tags=["check", "nbval-check-output"] name="check_discriminator_step"
+checks.discriminator_step(discriminator_step)
+
+# %% [markdown]
+# ## The generator's step
+# G wants D to take its images for real. So G's loss asks for label **1** on fakes, and now the gradient must flow *through* D into G: no `detach` here. D's weights stay.
+#
+# ### Exercise: one G step
+
+# %% tags=["stub"] name="generator_step"
+def generator_step(G, D, opt_g, opt_d, z):
+    """Update G once on fakes made from z (N, 100); return the loss."""
+    ...                                            # five lines: fakes' logits, loss, zero_grad, backward, step
+
+
+# %% tags=["solution"] name="generator_step"
+def generator_step(G, D, opt_g, opt_d, z):
+    """Update G once on fakes made from z (N, 100); return the loss."""
+    logits_fake = D(G(z))
+    loss_g = F.binary_cross_entropy_with_logits(logits_fake, torch.ones_like(logits_fake))
+    opt_g.zero_grad()
+    loss_g.backward()
+    opt_g.step()
+    return loss_g
+
+
+# %% tags=["check", "nbval-check-output"] name="check_generator_step"
+checks.generator_step(generator_step)
+
+# %% [markdown]
+# Here is the finished form of what you wrote. `Trainer` keeps the data, both networks and both optimisers; the two methods below are all there is to GAN training.
+
+# %%
+import inspect
+
+print(inspect.getsource(Trainer.d_step) + "\n" + inspect.getsource(Trainer.g_step))
+
+# %% [markdown]
+# Three lines differ from yours. One pass through D serves both halves, which is faster. `requires_grad_(False)` skips gradients that nobody uses. And
+# `autocast` computes in bfloat16 where that is faster. The loss is `softplus`, which is BCE on logits written shorter.
+#
+# Does the D step do what it should? Twenty of them, with G standing still:
+
+# %% tags=["nbval-check-output"]
+trial = Trainer(recipe("mlp-classic"), mnist, precision="fp32")
+for _ in range(20):
+    trial.substep("d")
+now = trial.latest()
+print("D rates real above fake:", now["d_real"] > 0.5 > now["d_fake"])
+print("G received gradients:", any(p.grad is not None for p in trial.G.parameters()))
+
+# %% [markdown]
+# ## Train, live
+# Press **Train**. Left: the two losses. Right: D's verdict on real and on fake images. Below: what G makes of the same 64 noise vectors, beside real digits.
+# **Pause** whenever you like, take **one D step** or **one G step** and see which loss moves, and drag the history slider to go back in time.
+
+# %%
+trainer = Trainer(recipe("mlp-classic"), mnist, seed=0)
+monitor = widgets.TrainingMonitor(trainer, steps=budget.steps, seconds=budget.seconds, real=mnist.data[:64])
+monitor
+
+# %% [markdown]
+# The next cell trains to the end without buttons, for those who walk off; it goes on from wherever the monitor stands. Stop the cell to pause.
+
+# %%
+monitor.run()
+
+# %% [markdown]
+# What came out, beside what this lesson's authors saw at the same scale with seed 0:
+
+# %%
+panels = {f"yours after {trainer.step} steps": trainer.snapshots[-1][1][:32]}
+panels |= {f"expected at scale {name}": images[:32] for name, images in plotting.expected("01-live", scale.name()).items()}
+plotting.grids(panels)
+
+# %% [markdown]
+# At `cpu` scale you see digits: wobbly, some unreadable, but strokes and not fog. At `smoke` scale it is too early for anything but a brighter fog.
+#
+# The same noise at four moments:
+
+# %%
+shots = trainer.snapshots
+moments = [shots[round(i * (len(shots) - 1) / 3)] for i in range(4)]
+plotting.grids({f"step {step}": images[:16] for step, images in dict(moments).items()}, columns=4)
+
+# %% [markdown]
+# First blobs, then strokes, then digits; a picture keeps its place but not its digit, because G moves all the time.
+#
+# Keep the story: each grid as a file, and all of them as one animation.
+
+# %%
+out = Path("runs/01-classic")
+trainer.save(out)
+(out / "animation.gif").write_bytes(plotting.animation(trainer.snapshots))
+print(f"{out}: {len(list((out / 'samples').iterdir()))} grids and animation.gif")
+
+# %% [markdown]
+# # Part B: why it works, and how to make it better
+#
+# ## The game
+# D and G play for one value (Goodfellow et al. 2014, equation 1):
+#
+# $$\min_G \max_D V(D, G) = \mathbb{E}_{x \sim p_\text{data}}[\log D(x)] + \mathbb{E}_{z}[\log(1 - D(G(z)))]$$
+#
+# where $D(x) = \text{sigmoid}(\text{logit})$ is the probability that x is real. D raises both terms: real images towards 1, fakes towards 0. G can only move
+# the second term, and wants it low.
+#
+# ### Exercise: the best possible D
+# Hold G still. At one point x, D picks the number $d$ that maximises $p_\text{data} \log d + p_g \log(1 - d)$. Set the derivative to zero and solve for $d$.
+
+# %% tags=["stub"] name="optimal_discriminator"
+def optimal_discriminator(p_data, p_g):
+    """Densities of real and generated data at x → the best D(x)."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="optimal_discriminator"
+def optimal_discriminator(p_data, p_g):
+    """Densities of real and generated data at x → the best D(x)."""
+    return p_data / (p_data + p_g)
+
+
+# %% tags=["check", "nbval-check-output"] name="check_optimal_discriminator"
+checks.optimal_discriminator(optimal_discriminator)
+
+# %% [markdown]
+# In one dimension you can see it. Real data sits around 0, the generator is off by 1.5:
+
+# %%
+x = torch.linspace(-5, 6, 300)
+p_data, p_g = torch.exp(-x.square() / 2) / math.sqrt(2 * math.pi), torch.exp(-(x - 1.5).square() / 2) / math.sqrt(2 * math.pi)
+series = {"real density": p_data, "generated density": p_g, "best D(x)": p_data / (p_data + p_g)}
+plotting.curves(x, series, xlabel="x", ylabel="density, or D(x)", title="The best discriminator for a generator that is off")
+
+# %% [markdown]
+# D crosses ½ where both densities are equal, and its slope points the generator towards the real data. When the two densities coincide, D is ½ everywhere:
+# a discriminator that cannot do better than guess is the *goal*, not a failure.
+#
+# ### Exercise: the even game
+# If D = ½ everywhere, what is D's loss (both halves added), and what is G's loss −log D(G(z))?
+
+# %% tags=["stub"] name="equilibrium_losses"
+even_loss_d = ...                                  # a number
+even_loss_g = ...
+
+# %% tags=["solution"] name="equilibrium_losses"
+even_loss_d = 2 * math.log(2)
+even_loss_g = math.log(2)
+
+# %% tags=["check", "nbval-check-output"] name="check_equilibrium_losses"
+checks.equilibrium_losses(even_loss_d, even_loss_g)
+
+# %% [markdown]
+# An untrained D is unsure about everything, so training starts near these values. Measured, before any step:
+
+# %% tags=["nbval-check-output"]
+torch.manual_seed(0)
+G, D = models.build("mlp", (1, 28, 28))
+D.eval()
+with torch.no_grad():
+    x_fake = G(torch.randn(256, 100))
+    print(f"loss of D {losses.d_logistic(D(torch.rand_like(x_fake) * 2 - 1), D(x_fake)):.1f}", end=", ")
+    print(f"loss of G {losses.g_non_saturating(D(x_fake)):.1f}")
+
+# %% [markdown]
+# Now your own curves. The dotted lines are the even game:
+
+# %%
+plotting.losses(trainer.history)
+
+# %% [markdown]
+# D's loss stays below 2 ln 2 and G's above ln 2: D has the upper hand, and that is why G keeps getting useful gradients. The curves say who is ahead. They do
+# not say whether the pictures are good: that needs a score of its own, below.
+#
+# ## Why logits
+# You could end D in Sigmoid and take the logarithm of its output. In exact arithmetic that is the same. In float32, with a D that is sure of itself:
+
+# %% tags=["nbval-check-output"]
+s = torch.tensor(100.0)                            # a logit: "certainly real"
+print("log(1 - sigmoid(s)) =", torch.log(1 - torch.sigmoid(s)).item())
+print("-softplus(s)        =", -F.softplus(s).item())
+
+# %% [markdown]
+# Sigmoid rounds to exactly 1, and the logarithm of 0 is −∞: the gradient is gone. `softplus`, which is what BCE-with-logits uses inside, keeps the number.
+#
+# ## Why G's loss is −log D and not log(1 − D)
+# The value function says that G should lower log(1 − D(G(z))). Early on, D is certain that fakes are fake. How hard does each loss push D's logit s up?
+#
+# ### Exercise: two slopes
+# With p = sigmoid(s), work out |d/ds log(1 − p)| and |d/ds (−log p)|. The derivative of sigmoid is p(1 − p).
+
+# %% tags=["stub"] name="generator_slopes"
+def generator_slopes(p):
+    """p = D(G(z)) → (|slope| of log(1 − D), |slope| of −log D), both per unit of the logit."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="generator_slopes"
+def generator_slopes(p):
+    """p = D(G(z)) → (|slope| of log(1 − D), |slope| of −log D), both per unit of the logit."""
+    return p, 1 - p
+
+
+# %% tags=["check", "nbval-check-output"] name="check_generator_slopes"
+checks.generator_slopes(generator_slopes)
+
+# %% [markdown]
+# Autograd agrees; here is the picture of both, measured rather than derived:
+
+# %%
+s = torch.linspace(-6, 6, 200, requires_grad=True)
+slopes = {}
+for name, loss in {"log(1 - D)": losses.g_minimax, "-log D": losses.g_non_saturating}.items():
+    slopes[name] = torch.autograd.grad(loss(s) * len(s), s)[0].abs()
+plotting.curves(torch.sigmoid(s.detach()), slopes, xlabel="D(G(z))", ylabel="|slope| per unit of the logit")
+
+# %% [markdown]
+# Left edge: D is certain that the image is fake. The original loss hardly pushes there, exactly when G needs it most; −log D pushes hardest. This is the
+# **non-saturating** loss, and the one you trained with.
+#
+# ## A score
+# "Looks better" is not a measurement. A small classifier (shipped with the course, {accuracy} on the card below) turns each image into 64 features; real images make
+# one cloud in that space, generated ones another. The **Fréchet distance** says how far apart the two clouds are: 0 is the same. Lesson 04 opens the box.
+
+# %%
+judge = features.classifier("mnist", device)
+reference = evaluation.moments(judge.features(mnist.data))
+print(f"the judge recognises {judge.card['test_accuracy']:.1%} of {judge.card['test_images']:,} test digits")
+
+
+def frechet(images):
+    return evaluation.frechet_distance(judge.features(images), reference)
+
+
+# %% [markdown]
+# A score without references says nothing. What do real test images get, and what does pure noise get?
+
+# %%
+test = data.load("mnist", "test", device=device, fallback="digits")
+noise = torch.randint(0, 256, (budget.n_eval, 1, 28, 28), dtype=torch.uint8)
+scores = {"real test images": frechet(test.data), "your run": frechet(trainer.sample(budget.n_eval)), "noise": frechet(noise)}
+plotting.bars(scores, ylabel="Fréchet distance (0 is the same)")
+
+# %% [markdown]
+# Your run lies between the two, much closer to noise than you may like. (On built-in stand-ins and at `smoke` scale the bars say little: the sets are small.)
+#
+# ## A ladder of recipes
+# What would make it better? Seven recipes, each with **one change** from the one before, each trained for the same seconds on your machine.
+#
+# | rung | change | idea |
+# |---|---|---|
+# | classic | | the recipe of Part A |
+# | no dropout | D loses its dropout | D's gradient is less noisy |
+# | BatchNorm | G normalises each hidden layer | gradients keep their size through G |
+# | LeakyReLU | G's hidden units leak 0.2 | no unit of G can die |
+# | no momentum | Adam's betas (0.5, 0.999) → (0, 0.99) | the opponent moves; yesterday's gradient points the wrong way |
+# | larger steps | batch 128, learning rate 2e-3 | more progress per second |
+# | averaged | sample from the mean of G's recent weights (EMA) | the circling cancels out |
+#
+# Which rung helps most? Write down your guess before you run the cell.
+
+# %% tags=["nbval-check-output"]
+rungs = {"classic": recipe("mlp-classic")}
+rungs["no dropout"] = rungs["classic"].vary(discriminator={"dropout": 0.0})
+rungs["BatchNorm"] = rungs["no dropout"].vary(generator={"batch_norm": True})
+rungs["LeakyReLU"] = rungs["BatchNorm"].vary(generator={"slope": 0.2})
+rungs["no momentum"] = rungs["LeakyReLU"].vary(betas=(0.0, 0.99))
+rungs["larger steps"] = rungs["no momentum"].vary(batch_size=128, lr_g=2e-3, lr_d=2e-3)
+rungs["averaged"] = rungs["larger steps"].vary(ema=0.998)
+print("the last rung is mlp-tuned:", replace(rungs["averaged"], name="mlp-tuned") == recipe("mlp-tuned"))
+
+# %% [markdown]
+# BatchNorm divides by a layer's spread and multiplies by a learned scale that starts at 1. Two different z must still give two different images:
+
+# %% tags=["nbval-check-output"]
+torch.manual_seed(0)
+G, _ = models.build("mlp", mnist.shape, generator=rungs["LeakyReLU"].generator)
+with torch.no_grad():
+    print("two z give two images:", G(torch.randn(64, 100)).std(0).mean().item() > 0.01)
+
+# %% [markdown]
+# The race. At `cpu` scale this takes about five minutes; each line appears when its rung is done.
+
+# %%
+runs, ladder = {}, {}
+for name, rung in rungs.items():
+    runs[name] = Trainer(rung, mnist, seed=0, precision=trainer.precision)
+    runs[name].run(steps=budget.rung_steps, seconds=budget.rung_seconds)
+    ladder[name] = frechet(runs[name].sample(budget.n_eval))
+    print(f"{name:14} {runs[name].step:6} steps in {runs[name].seconds:3.0f} s   Fréchet distance {ladder[name]:7.1f}")
+
+# %% [markdown]
+# The same numbers as a picture, lower is better:
+
+# %%
+plotting.bars(ladder, ylabel="Fréchet distance", title="One change at a time, same seconds")
+
+# %% [markdown]
+# Compare with your guess. At `cpu` scale no single rung does it all: BatchNorm and the missing momentum carry most of the way. One seed is one seed: neighbours on the
+# ladder that differ by a few per cent may swap places with another seed.
+#
+# First and last rung, beside real digits:
+
+# %%
+panels = {"real": mnist.data[:32]}
+panels |= {f"{name}: {ladder[name]:.0f}": runs[name].sample(32, seed=1) for name in ("classic", "averaged")}
+plotting.grids(panels)
+
+# %% [markdown]
+# The samples are random, not picked. At `cpu` scale the right one has firmer strokes and fewer unreadable shapes.
+#
+# ## Save, load, resume
+# A run that cannot be resumed is a run you will lose. A checkpoint needs both networks, **both optimisers**, the averaged weights, the step and the random state;
+# with only the weights, Adam forgets what it knew. Resumed must mean: as if it had never stopped.
+
+# %% tags=["nbval-check-output"]
+best = runs["averaged"]
+best.save("runs/01-tuned")
+again = Trainer.resume("runs/01-tuned", mnist)
+best.run(steps=3), again.run(steps=3)
+same = all(torch.equal(a, b) for a, b in zip(best.G.parameters(), again.G.parameters(), strict=True))
+print("three more steps, resumed and not stopped, give the same weights:", same)
+
+# %% [markdown]
+# The same from a terminal: `python -m gan_course train mlp-tuned --data mnist --seconds 60 --out run`, Ctrl-C when you like, and `--resume` to go on.
+#
+# ## Steer it
+# Noise space has directions. The sliders move z along those that G's first layer reacts to most; the row shows where each one leads.
+
+# %%
+widgets.NoiseExplorer(best.generator())
+
+# %% [markdown]
+# And the shipped generator, trained for longer:
+
+# %%
+widgets.NoiseExplorer(pretrained("mlp-tuned-mnist"))
+
+# %% [markdown]
+# ## What to remember
+# - D learns from real (label 1) and detached fakes (label 0); G learns through D, with label 1 on its fakes.
+# - An even game has D = ½, loss 2 ln 2 for D and ln 2 for G. A D that is clearly ahead still teaches; a D that has won does not.
+# - −log D, on logits, because log(1 − D) has no slope where G needs it.
+# - Change one thing at a time, give each recipe the same seconds, and score with a number that you did not train on.
+# - A checkpoint without the optimisers and the random state is half a checkpoint.
+#
+# ## References
+# - Goodfellow et al. 2014, *Generative Adversarial Networks*, [arXiv:1406.2661](https://arxiv.org/abs/1406.2661): sections 3 and 4.1
+# - Radford et al. 2016, *Unsupervised Representation Learning with DCGANs*, [arXiv:1511.06434](https://arxiv.org/abs/1511.06434): section 3
+# - Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule*, [arXiv:1706.08500](https://arxiv.org/abs/1706.08500): the Fréchet distance
+# - Yazıcı et al. 2019, *The Unusual Effectiveness of Averaging in GAN Training*, [arXiv:1806.04498](https://arxiv.org/abs/1806.04498)
+# - Shen and Zhou 2021, *Closed-Form Factorization of Latent Semantics in GANs*, [arXiv:2007.06600](https://arxiv.org/abs/2007.06600)
+#
+# **Next:** lesson 02 takes LeakyReLU and Tanh apart and measures what each does to the gradient that reaches G.
