@@ -1,0 +1,40 @@
+# lab · test · notebooks · outputs · bench: the README's commands. Windows without make: the same steps in README.md.
+.PHONY: lab test notebooks outputs bench clean
+.DEFAULT_GOAL := lab
+
+BASE_PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $(p))))
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+# A machine without a screen gets the URL printed; Jupyter asks for a word before it runs as root.
+LAB_FLAGS := $(if $(shell test "$$(uname)" = Linux -a -z "$$DISPLAY$$WAYLAND_DISPLAY" && echo yes),--no-browser) \
+             $(if $(filter 0,$(shell id -u)),--allow-root)
+TORCH_INDEX ?=# the small CPU-only torch: TORCH_INDEX=https://download.pytorch.org/whl/cpu
+READY := $(VENV)/.ready
+
+lab: $(READY)
+	@$(VENV)/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(LAB_FLAGS)
+
+test: $(READY)
+	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup
+
+notebooks: $(READY)
+	@$(PYTHON) lessons/build.py
+
+outputs: $(READY)
+	@$(PYTHON) lessons/build.py --execute
+
+bench: $(READY)
+	@$(PYTHON) -m gan_course bench
+
+clean:
+	rm -rf $(VENV)
+
+$(READY): requirements.txt pyproject.toml
+	$(if $(BASE_PYTHON),,$(error Python 3.11 or newer is missing: install it, or name it with `make $(MAKECMDGOALS) BASE_PYTHON=/path/to/python3`))
+	$(if $(shell $(BASE_PYTHON) -c "import venv, ensurepip" 2>/dev/null && echo yes),,$(error Python's venv module is missing: install it (Debian, Ubuntu: apt-get install python3-venv)))
+	@echo "Setting up $(VENV): some minutes the first time (torch is large)"
+	@test -x $(PYTHON) || $(BASE_PYTHON) -m venv $(VENV)
+	@$(if $(TORCH_INDEX),$(PYTHON) -m pip install -q --disable-pip-version-check --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' requirements.txt))
+	@$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements.txt
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,126 @@
+"""Build notebooks/ and notebooks/solutions/ from lessons/*.py.
+
+python lessons/build.py            build; outputs of unchanged cells stay
+python lessons/build.py --check    say which notebooks are not in step with their lesson; exit status 1 if any
+python lessons/build.py --execute  build, run at `cpu` scale on the real data, store the outputs
+Names of lessons (01_mlp_gan …) limit either to those.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbconvert.preprocessors import TagRemovePreprocessor
+
+LESSONS = Path(__file__).resolve().parent
+ROOT = LESSONS.parent
+VERSIONS = {"notebooks": "solution", "notebooks/solutions": "stub"}  # folder → the tag that is left out there
+COLAB = "https://colab.research.google.com/assets/colab-badge.svg"
+BINDER = "https://mybinder.org/badge_logo.svg"
+CELL_SECONDS = 1800
+
+
+def lessons() -> list[str]:
+    """Names of the lessons, in order."""
+    return sorted(p.stem for p in LESSONS.glob("[0-9][0-9]_*.py"))
+
+
+def repository() -> str:
+    """OWNER/NAME of the repository that badges and Colab's install line point to (pyproject.toml)."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    return urls["Repository"].removeprefix("https://github.com/")
+
+
+def build(name: str, folder: str) -> nbformat.NotebookNode:
+    """One version of one lesson as a notebook without outputs; the same source gives the same bytes."""
+    notebook = jupytext.read(LESSONS / f"{name}.py")
+    repo, path = repository(), f"{folder}/{name}.ipynb"
+    fill = {
+        "{{repository}}": repo,
+        "{{badges}}": f"[![Open in Colab]({COLAB})](https://colab.research.google.com/github/{repo}/blob/main/{path}) "
+        f"[![Launch on Binder]({BINDER})](https://mybinder.org/v2/gh/{repo}/main?urlpath=lab/tree/{path})",
+    }
+    notebook, _ = TagRemovePreprocessor(remove_cell_tags={VERSIONS[folder]}).preprocess(notebook, {})
+    seen = set()
+    for cell in notebook.cells:
+        for placeholder, text in fill.items():
+            cell.source = cell.source.replace(placeholder, text)
+        key = cell.metadata.pop("name", None) or hashlib.sha1(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:12]
+        cell.id = key = re.sub(r"[^A-Za-z0-9_-]", "-", key)
+        if key in seen:
+            raise SystemExit(f"{path}: two cells named {key!r}; name one of them: # %% name=\"…\"")
+        seen.add(key)
+        cell.metadata = nbformat.from_dict({"tags": tags} if (tags := cell.metadata.get("tags")) else {})
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata = nbformat.from_dict({"kernelspec": spec, "language_info": {"name": "python"}})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    nbformat.validate(notebook)
+    return notebook
+
+
+def keep_outputs(notebook, old) -> None:
+    """Take over the outputs of cells whose id and source are as before."""
+    before = {cell.id: cell for cell in old.cells if cell.cell_type == "code"}
+    for cell in notebook.cells:
+        was = before.get(cell.get("id"))
+        if cell.cell_type == "code" and was is not None and was.source == cell.source:
+            cell.outputs, cell.execution_count = was.outputs, was.execution_count
+
+
+def execute(notebook, folder: Path) -> None:
+    """Run a notebook in its folder at `cpu` scale and store what it shows."""
+    os.environ["GAN_COURSE_SCALE"] = "cpu"
+    NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": folder}}, store_widget_state=False).execute()
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            output.pop("transient", None)
+            if output.get("name") == "stderr":
+                print(f"  {cell.id} wrote to stderr: {output.text.strip()[:200]}", file=sys.stderr)
+
+
+def text(notebook) -> str:
+    return nbformat.writes(notebook) + "\n"
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--execute", action="store_true")
+    parser.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
+    args = parser.parse_args(argv)
+    if unknown := set(args.names) - set(lessons()):
+        parser.error(f"no lesson called {', '.join(sorted(unknown))}; there are: {', '.join(lessons())}")
+    behind = []
+    for name in args.names or lessons():
+        for folder in VERSIONS:
+            path = ROOT / folder / f"{name}.ipynb"
+            notebook = build(name, folder)
+            if path.exists():
+                keep_outputs(notebook, nbformat.read(path, as_version=4))
+            if args.check:
+                if not path.exists() or path.read_text(encoding="utf-8") != text(notebook):
+                    behind.append(f"{folder}/{name}.ipynb")
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if args.execute:
+                print(f"running {folder}/{name}.ipynb", flush=True)
+                execute(notebook, path.parent)
+            path.write_text(text(notebook), encoding="utf-8")
+            print(f"{folder}/{name}.ipynb: {path.stat().st_size / 1000:.0f} kB")
+    if behind:
+        print(f"not in step with lessons/: {', '.join(behind)}; run `make notebooks`", file=sys.stderr)
+    return 1 if behind else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
