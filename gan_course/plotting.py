@@ -146,9 +146,7 @@ def losses(history: Sequence[Mapping], *, mark: float | None = None, size: tuple
     return figure
 
 
-def bars(
-    values: Mapping[str, object], xlabel: str, title: str = "", *, log: bool = False, alt: str | None = None
-) -> Figure:
+def bars(values: Mapping[str, object], xlabel: str, title: str = "", *, log: bool = False, alt: str | None = None) -> Figure:
     """Lying bars, one a name, with the number at the end; several values of one name give their median and dots.
 
     A value that is not finite (a run that diverged) has its name and "nan" but no bar.
@@ -192,9 +190,7 @@ def histogram(
     if empty := [name for name, v in numbers.items() if not len(v)]:
         raise UserError(f"{empty[0]!r} has no finite value to count")
     span = span or (min(v.min() for v in numbers.values()), max(v.max() for v in numbers.values()))
-    told = "; ".join(
-        f"{k}: {len(v):,} values from {v.min():.3g} to {v.max():.3g}, mean {v.mean():.3g}" for k, v in numbers.items()
-    )
+    told = "; ".join(f"{k}: {len(v):,} values from {v.min():.3g} to {v.max():.3g}, mean {v.mean():.3g}" for k, v in numbers.items())
     figure = Figure(640, 320, alt or f"{_heading(title)}Histogram of {xlabel}. {told}.")
     looks = {name: _look(name, i) for i, name in enumerate(numbers)}
     axes = _axes(figure, (0, 1), xlabel, "share of values", title, looks)

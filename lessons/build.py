@@ -55,7 +55,7 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
         key = cell.metadata.pop("name", None) or hashlib.sha1(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:12]
         cell.id = key = re.sub(r"[^A-Za-z0-9_-]", "-", key)
         if key in seen:
-            raise SystemExit(f"{path}: two cells named {key!r}; name one of them: # %% name=\"…\"")
+            raise SystemExit(f'{path}: two cells named {key!r}; name one of them: # %% name="…"')
         seen.add(key)
         cell.metadata = nbformat.from_dict({"tags": tags} if (tags := cell.metadata.get("tags")) else {})
         if cell.cell_type == "code":

@@ -22,7 +22,9 @@ def cloud(n, d, seed, scale=1.0, shift=0.0):
 )
 def test_frechet_distance_agrees_with_torch_fidelity(a, b):
     fidelity = pytest.importorskip("torch_fidelity.metric_fid")
-    theirs = fidelity.fid_statistics_to_metric(fidelity.fid_features_to_statistics(a), fidelity.fid_features_to_statistics(b), False)
+    theirs = fidelity.fid_statistics_to_metric(
+        fidelity.fid_features_to_statistics(a), fidelity.fid_features_to_statistics(b), False
+    )
     ours = evaluation.frechet_distance(a, b)
     assert ours == pytest.approx(theirs["frechet_inception_distance"], rel=1e-4)
     assert evaluation.frechet_distance(b, a) == pytest.approx(ours, rel=1e-6)

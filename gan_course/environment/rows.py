@@ -137,9 +137,7 @@ def _mnist():
 
 def _cifar10():
     remedy = "run `from gan_course import data; data.load('cifar10')` where there is a network (170 MB), or point "
-    return _data_set(
-        "cifar10", remedy + "GAN_COURSE_DATA at a folder with cifar-10-batches-py; lessons 00-02 do without"
-    )
+    return _data_set("cifar10", remedy + "GAN_COURSE_DATA at a folder with cifar-10-batches-py; lessons 00-02 do without")
 
 
 def _data_set(name: str, remedy: str):

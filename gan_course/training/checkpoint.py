@@ -34,7 +34,9 @@ def save(trainer, folder) -> None:
         _replace(folder / "generator.safetensors", lambda p: save_file(weights, p, metadata=meta))
         _replace(folder / "checkpoint.pt", lambda p: torch.save(state(trainer), p))
     except OSError as error:
-        raise UserError(f"could not save to {folder}: {error.strerror or error}; free some space or choose another folder") from error
+        raise UserError(
+            f"could not save to {folder}: {error.strerror or error}; free some space or choose another folder"
+        ) from error
 
 
 def _replace(path: Path, write) -> None:
@@ -134,7 +136,9 @@ def load(path: Path) -> dict:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise UserError(f"{path} cannot be read ({type(error).__name__}); it is damaged: train again into another folder") from error
+        raise UserError(
+            f"{path} cannot be read ({type(error).__name__}); it is damaged: train again into another folder"
+        ) from error
     if not isinstance(saved, dict) or saved.get("format") != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this version of gan_course (format {FORMAT}); train again")
     return saved

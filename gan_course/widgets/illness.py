@@ -23,8 +23,8 @@ def diagnose(history, images, real) -> str | None:
         )
     if mean["d_real"] > 0.97 and mean["d_fake"] < 0.03:
         return (
-            f"D wins: D(x) is {mean['d_real']:.2f} and D(G(z)) is {mean['d_fake']:.2f} over the last {len(recent)} rows, so G learns "
-            "little. Try a lower learning rate for D, or dropout in D."
+            f"D wins: D(x) is {mean['d_real']:.2f} and D(G(z)) is {mean['d_fake']:.2f} over the last {len(recent)} rows, so G "
+            "learns little. Try a lower learning rate for D, or dropout in D."
         )
     return None
 

@@ -190,9 +190,17 @@ class TrainingMonitor(Controls):
             button("One G step", "Train only G, on one batch", lambda: self.substep("g")),
             button("One step", "D, then G", lambda: self.substep("both")),
         ]
-        to_end = [] if self.steps is None and self.seconds is None else [
-            button("Run to the end", "Train to the target even if this tab is hidden; stop with the notebook's stop button", self._to_end)
-        ]
+        to_end = (
+            []
+            if self.steps is None and self.seconds is None
+            else [
+                button(
+                    "Run to the end",
+                    "Train to the target even if this tab is hidden; stop with the notebook's stop button",
+                    self._to_end,
+                )
+            ]
+        )
         reset = button("Reset", "Start over from step 0", self.reset, "refresh")
         self._speed = W.Dropdown(options=list(SPEEDS), description="Speed", layout={"width": "220px"})
         self._speed.observe(lambda _: self._set_interval(), "value")

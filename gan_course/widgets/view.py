@@ -35,7 +35,11 @@ def numbers(trainer, steps: int | None = None, seconds: float | None = None) -> 
     """Step, images/s and time, a progress bar where there is a target, and the newest losses, as HTML."""
     share, left = progress(trainer, steps, seconds)
     parts = [f"<b>step {trainer.step:,}</b>" + (f" of {steps:,}" if steps is not None else "")]
-    parts += [f"{trainer.images_seen:,} images", f"{_number(speed(trainer), ',.0f')} images/s", f"{_clock(trainer.seconds)} trained"]
+    parts += [
+        f"{trainer.images_seen:,} images",
+        f"{_number(speed(trainer), ',.0f')} images/s",
+        f"{_clock(trainer.seconds)} trained",
+    ]
     bar = ""
     if not math.isnan(share):
         parts.append("target reached" if share >= 1 else f"{_clock(left)} left")

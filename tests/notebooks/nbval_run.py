@@ -1,0 +1,34 @@
+"""Run one notebook through nbval in a folder of its own, as an instructor's CI would."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CELL_SECONDS = 25
+
+
+def nbval(notebook: Path, folder: Path, source: str, package: Path = ROOT) -> subprocess.CompletedProcess:
+    """`pytest --nbval-lax` over a copy of `notebook`, at smoke scale; stdout holds what failed.
+
+    source: "offline" (no data, an empty cache, no network) or "real" (`GAN_COURSE_DATA`). package: where gan_course is
+    imported from.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = shutil.copy(notebook, folder)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    env |= {
+        "GAN_COURSE_SCALE": "smoke",
+        "GAN_COURSE_OFFLINE": "1",
+        "GAN_COURSE_GRADE": "",
+        "PYTHONPATH": str(package),
+        "OMP_NUM_THREADS": "1",
+        "XDG_CACHE_HOME": str(folder / "cache"),
+    }
+    if source == "offline":
+        env.pop("GAN_COURSE_DATA", None)
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", f"--nbval-cell-timeout={CELL_SECONDS}", "-q", "-rN"]
+    command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(folder), "-c", os.devnull, str(copy)]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=200)
