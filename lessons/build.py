@@ -24,6 +24,7 @@ ROOT = LESSONS.parent
 VERSIONS = {"notebooks": "solution", "notebooks/solutions": "stub"}  # folder → the tag that is left out there
 COLAB = "https://colab.research.google.com/assets/colab-badge.svg"
 BINDER = "https://mybinder.org/badge_logo.svg"
+COMPARED = "nbval-check-output"
 CELL_SECONDS = 1800
 
 
@@ -48,7 +49,7 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
         f"[![Launch on Binder]({BINDER})](https://mybinder.org/v2/gh/{repo}/main?urlpath=lab/tree/{path})",
     }
     notebook, _ = TagRemovePreprocessor(remove_cell_tags={VERSIONS[folder]}).preprocess(notebook, {})
-    seen = set()
+    learners, seen = folder == "notebooks", set()  # a learner's verdict changes with the answer: it is not compared
     for cell in notebook.cells:
         for placeholder, text in fill.items():
             cell.source = cell.source.replace(placeholder, text)
@@ -57,7 +58,8 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
         if key in seen:
             raise SystemExit(f'{path}: two cells named {key!r}; name one of them: # %% name="…"')
         seen.add(key)
-        cell.metadata = nbformat.from_dict({"tags": tags} if (tags := cell.metadata.get("tags")) else {})
+        tags = [t for t in cell.metadata.get("tags", []) if not (t == COMPARED and learners and "check" in cell.metadata.tags)]
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     spec = {"display_name": "Python 3", "language": "python", "name": "python3"}

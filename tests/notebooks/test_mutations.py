@@ -1,16 +1,11 @@
 """Five real mistakes, put into the package one at a time: a lesson must fail, and its output must say what broke."""
 
-import importlib.util
 import shutil
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("nbval_run", Path(__file__).with_name("nbval_run.py"))
-nbval_run = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(nbval_run)
-
 # name: (file, what stands there, what the mistake makes of it, lesson that must notice, what a reader then sees)
 MUTATIONS = {
     "Tanh removed": (
@@ -53,13 +48,13 @@ MUTATIONS = {
 
 @pytest.mark.notebook
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_a_lesson_notices(name, tmp_path):
+def test_a_lesson_notices(name, tmp_path, nbval):
     file, right, wrong, lesson, seen = MUTATIONS[name]
     shutil.copytree(ROOT / "gan_course", tmp_path / "gan_course", ignore=shutil.ignore_patterns("__pycache__"))
     target = tmp_path / "gan_course" / file
     source = target.read_text(encoding="utf-8")
     assert source.count(right) == 1, f"{file} no longer holds {right!r}: change the mutation with it"
     target.write_text(source.replace(right, wrong), encoding="utf-8")
-    done = nbval_run.nbval(ROOT / "notebooks" / f"{lesson}.ipynb", tmp_path / "run", "offline", package=tmp_path)
+    done = nbval(ROOT / "notebooks" / f"{lesson}.ipynb", tmp_path / "run", "offline", package=tmp_path)
     assert done.returncode == 1, done.stdout[-3000:]
     assert seen in done.stdout, done.stdout[-6000:]

@@ -1,6 +1,5 @@
 """Every notebook, learner's and solutions, through nbval: offline on stand-ins and on the real data."""
 
-import importlib.util
 import os
 from pathlib import Path
 
@@ -10,14 +9,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _load(name: str, path: Path):
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-nbval = _load("nbval_run", Path(__file__).with_name("nbval_run.py")).nbval
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9][0-9]_*.ipynb"))
 
 
@@ -30,7 +21,7 @@ def test_there_are_two_versions_of_each_lesson():
 @pytest.mark.notebook
 @pytest.mark.parametrize("source", ["offline", "real"])
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT).with_suffix("")))
-def test_notebook_runs_and_gives_its_stored_outputs(path, source, tmp_path):
+def test_notebook_runs_and_gives_its_stored_outputs(path, source, tmp_path, nbval):
     if source == "real" and not os.environ.get("GAN_COURSE_DATA"):
         pytest.skip("GAN_COURSE_DATA is not set: no real data here")
     done = nbval(path, tmp_path / path.parent.name, source)

@@ -1,4 +1,4 @@
-"""Run one notebook through nbval in a folder of its own, as an instructor's CI would."""
+"""The fixture `nbval`: run one notebook in a folder of its own, as an instructor's CI would."""
 
 import os
 import shutil
@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 CELL_SECONDS = 25
 
 
-def nbval(notebook: Path, folder: Path, source: str, package: Path = ROOT) -> subprocess.CompletedProcess:
+def run_nbval(notebook: Path, folder: Path, source: str, package: Path = ROOT) -> subprocess.CompletedProcess:
     """`pytest --nbval-lax` over a copy of `notebook`, at smoke scale; stdout holds what failed.
 
     source: "offline" (no data, an empty cache, no network) or "real" (`GAN_COURSE_DATA`). package: where gan_course is
@@ -32,3 +34,9 @@ def nbval(notebook: Path, folder: Path, source: str, package: Path = ROOT) -> su
     command = [sys.executable, "-m", "pytest", "--nbval-lax", f"--nbval-cell-timeout={CELL_SECONDS}", "-q", "-rN"]
     command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(folder), "-c", os.devnull, str(copy)]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=200)
+
+
+@pytest.fixture
+def nbval():
+    """See `run_nbval`."""
+    return run_nbval
