@@ -52,8 +52,8 @@ RECIPES = {
             discriminator={"dropout": 0.0},
             batch_size=128,
             lr_g=2e-3,
-            lr_d=2e-3,
-            betas=(0.0, 0.99),
+            lr_d=1e-3,
+            betas=(0.0, 0.9),
             ema=0.998,
         ),
     ]

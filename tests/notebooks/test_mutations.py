@@ -37,7 +37,7 @@ MUTATIONS = {
         "two z give two images: False",
     ),
     "data left in [0, 1]": (
-        "data.py",
+        "data/images.py",
         "x.float() / 127.5 - 1",
         "x.float() / 255",
         "01_mlp_gan",
