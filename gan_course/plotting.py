@@ -62,15 +62,17 @@ class Figure(MatplotlibFigure):
         }
 
 
-def grid(images, columns: int = 8, title: str = "", alt: str | None = None) -> Figure:
-    """Images (N, C, H, W) uint8 in rows of `columns`, enlarged by a whole factor, pixels kept sharp."""
-    return grids({title: images}, columns, alt)
+def grid(images, columns: int = 8, title: str = "", alt: str | None = None, width: int = 560) -> Figure:
+    """Images (N, C, H, W) uint8 in rows of `columns`, enlarged by a whole factor to at most `width`, pixels kept sharp."""
+    return grids({title: images}, columns, alt, width=width)
 
 
-def grids(panels: Mapping[str, object], columns: int = 8, alt: str | None = None, across: int | None = None) -> Figure:
+def grids(
+    panels: Mapping[str, object], columns: int = 8, alt: str | None = None, across: int | None = None, width: int | None = None
+) -> Figure:
     """One grid a title, side by side, `across` of them in a row (default: all up to four, else three)."""
     across = across or (len(panels) if len(panels) <= 4 else 3)
-    room, gap = (560 if len(panels) == 1 else 960) // across, 16
+    room, gap = (width or (560 if len(panels) == 1 else 960)) // across, 16
     tiles = [_mosaic(images, columns, room) for images in panels.values()]
     wide, high = max(t.shape[1] for t in tiles), max(t.shape[0] for t in tiles)
     titles = [textwrap.wrap(title, max(12, wide // 7)) for title in panels]

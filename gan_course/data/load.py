@@ -27,7 +27,11 @@ def load(name: str, split: str = "train", limit: int | None = None, device="cpu"
 
     Raises UserError for an unknown name or split, a damaged file, or data that cannot be had and no fallback.
     """
-    for value, choices, what in ((name, NAMES, "data set"), (split, SPLITS, "split"), (fallback or "digits", NAMES[2:], "stand-in")):
+    for value, choices, what in (
+        (name, NAMES, "data set"),
+        (split, SPLITS, "split"),
+        (fallback or "digits", NAMES[2:], "stand-in"),
+    ):
         if value not in choices:
             raise UserError(f"no {what} called {value!r}; there are: {', '.join(choices)}")
     if limit is not None and limit < 1:

@@ -84,7 +84,7 @@ def _star(u: Tensor, v: Tensor) -> Tensor:
     r = torch.hypot(u, v)
     px, py = r * angle.cos(), r * angle.sin()
     qx, qy = inner * math.cos(fifth) - 1, inner * math.sin(fifth)  # from the tip (1, 0) to the inner corner
-    return -(qx * py - qy * (px - 1)) / math.hypot(qx, qy) * -1
+    return (qy * (px - 1) - qx * py) / math.hypot(qx, qy)
 
 
 _DISTANCES = {  # signed distance to the edge, in units of the radius: below 0 inside

@@ -2,5 +2,6 @@
 
 from gan_course.widgets.foreground import train
 from gan_course.widgets.monitor import TrainingMonitor
+from gan_course.widgets.noise import NoiseExplorer
 
-__all__ = ["TrainingMonitor", "train"]
+__all__ = ["NoiseExplorer", "TrainingMonitor", "train"]

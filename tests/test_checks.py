@@ -1,0 +1,259 @@
+"""Every well-known mistake gets its own name; every right answer passes, however it is written."""
+
+import math
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from gan_course import checks
+
+bce = F.binary_cross_entropy_with_logits
+
+
+def ones(s):
+    return torch.ones_like(s)
+
+
+def zeros(s):
+    return torch.zeros_like(s)
+
+
+def d_step(body):
+    """A D step from source: what a learner would write."""
+    scope = {"F": F, "torch": torch, "bce": bce, "ones": ones, "zeros": zeros}
+    lines = "\n".join("    " + line for line in body.strip().splitlines())
+    exec(f"def discriminator_step(G, D, opt_g, opt_d, x_real, z):\n{lines}", scope)
+    return scope["discriminator_step"]
+
+
+def g_step(body):
+    scope = {"F": F, "torch": torch, "bce": bce, "ones": ones, "zeros": zeros}
+    lines = "\n".join("    " + line for line in body.strip().splitlines())
+    exec(f"def generator_step(G, D, opt_g, opt_d, z):\n{lines}", scope)
+    return scope["generator_step"]
+
+
+D_RIGHT = """x_fake = G(z).detach()
+r, f = D(x_real), D(x_fake)
+loss = bce(r, ones(r)) + bce(f, zeros(f))
+opt_d.zero_grad()
+loss.backward()
+opt_d.step()
+return loss"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ("bce(r, ones(r)) + bce(f, zeros(f))", "F.softplus(-r).mean() + F.softplus(f).mean()"),
+        ("r, f = D(x_real), D(x_fake)", "r, f = D(torch.cat([x_real, x_fake])).chunk(2)"),
+        ("opt_d.zero_grad()", "opt_d.zero_grad(set_to_none=False)"),
+        ("opt_d.zero_grad()", "D.zero_grad(); G.zero_grad()"),
+        ("return loss", "return loss.item()"),
+    ],
+)
+def test_right_d_steps_pass(old, new):
+    verdict = checks.discriminator_step(d_step(D_RIGHT.replace(old, new) if old else D_RIGHT))
+    assert verdict.status == "pass", verdict
+    assert repr(verdict).startswith("✔ one D step: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("G(z).detach()", "G(z)", "detach"),
+        ("opt_d.zero_grad()\n", "", "zero_grad"),
+        ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(r, zeros(r)) + bce(f, ones(f))", "labels are swapped"),
+        ("zeros(f)", "ones(f)", "both halves carry label 1"),
+        ("ones(r)", "zeros(r)", "both halves carry label 0"),
+        (" + bce(f, zeros(f))", "", "only the real half"),
+        ("bce(r, ones(r)) + ", "", "only the fake half"),
+        ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(f, ones(f))", "G's loss"),
+        ("opt_d.step()", "opt_g.step()", "wrong optimiser"),
+        ("opt_d.step()", "opt_d.step(); opt_g.step()", "G moved: in D's step only opt_d"),
+        ("loss.backward()\n", "", "D did not move"),
+        ("opt_d.step()\n", "", "D did not move"),
+        ("r, f = D(x_real), D(x_fake)", "r, f = D(x_real).sigmoid(), D(x_fake).sigmoid()", "Sigmoid twice"),
+        ("bce(f, zeros(f))", "bce(f, zeros(f)); loss = loss / 2", "average of the two halves"),
+        (
+            "bce(r, ones(r)) + bce(f, zeros(f))",
+            "bce(r, ones(r), reduction='sum') + bce(f, zeros(f), reduction='sum')",
+            "sums over the batch",
+        ),
+        ("return loss", "pass", "returns nothing"),
+        ("return loss", "return loss * 3", "returned loss is"),
+        ("D(x_fake)", "D(torch.randn_like(x_fake))", "not where it should"),
+        ("x_fake = G(z).detach()", "x_fake = generator(z)", "raised NameError in line 2"),
+    ],
+)
+def test_wrong_d_steps_are_named(old, new, named):
+    assert old in D_RIGHT
+    verdict = checks.discriminator_step(d_step(D_RIGHT.replace(old, new)))
+    assert verdict.status == "fail"
+    assert named in verdict.message
+    assert "\n" not in repr(verdict)
+
+
+def test_no_detach_and_both_optimisers():
+    body = D_RIGHT.replace("G(z).detach()", "G(z)").replace("opt_d.step()", "opt_d.step(); opt_g.step()")
+    assert "both optimisers" in checks.discriminator_step(d_step(body)).message
+
+
+def test_two_updates_of_d():
+    body = """x_fake = G(z).detach()
+for x, label in ((x_real, ones), (x_fake, zeros)):
+    s = D(x)
+    loss = bce(s, label(s))
+    opt_d.zero_grad()
+    loss.backward()
+    opt_d.step()
+return loss"""
+    assert "D moves twice" in checks.discriminator_step(d_step(body)).message
+
+
+G_RIGHT = """s = D(G(z))
+loss = bce(s, ones(s))
+opt_g.zero_grad()
+loss.backward()
+opt_g.step()
+return loss"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("", ""), ("bce(s, ones(s))", "F.softplus(-s).mean()"), ("opt_g.zero_grad()", "G.zero_grad()")]
+)
+def test_right_g_steps_pass(old, new):
+    verdict = checks.generator_step(g_step(G_RIGHT.replace(old, new) if old else G_RIGHT))
+    assert verdict.status == "pass", verdict
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("bce(s, ones(s))", "-bce(s, zeros(s))", "saturating"),
+        ("bce(s, ones(s))", "torch.log(1 - s.sigmoid()).mean()", "saturating"),
+        ("ones(s)", "zeros(s)", "label 0"),
+        ("D(G(z))", "D(G(z).detach())", "no gradient reached G"),
+        ("opt_g.zero_grad()\n", "", "zero_grad"),
+        ("opt_g.step()", "opt_d.step()", "wrong optimiser"),
+        ("opt_g.step()", "opt_g.step(); opt_d.step()", "both optimisers"),
+        ("opt_g.step()\n", "", "step() is missing"),
+        ("loss.backward()\n", "", "no gradient reached G"),
+        ("D(G(z))", "D(G(z)).sigmoid()", "Sigmoid twice"),
+        ("bce(s, ones(s))", "bce(s, ones(s), reduction='sum')", "sums over the batch"),
+        ("return loss", "pass", "returns nothing"),
+        ("D(G(z))", "D(G(torch.randn_like(z)))", "not where it should"),
+    ],
+)
+def test_wrong_g_steps_are_named(old, new, named):
+    assert old in G_RIGHT
+    verdict = checks.generator_step(g_step(G_RIGHT.replace(old, new)))
+    assert verdict.status == "fail"
+    assert named in verdict.message
+
+
+def scale(x):
+    return x.float() / 127.5 - 1
+
+
+def back(x):
+    return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("check", "answer", "named"),
+    [
+        (checks.to_minus_one_one, lambda x: x.float() / 255, "from 0 to 1"),
+        (checks.to_minus_one_one, lambda x: x / 128 - 1, "wanted is -1 to 1"),
+        (checks.to_minus_one_one, lambda x: x // 127 - 1, "integers"),
+        (checks.to_minus_one_one, lambda x: scale(x).flatten(), "shape"),
+        (checks.to_minus_one_one, lambda x: scale(x) ** 3, "straight line"),
+        (checks.denormalise, lambda x: ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8), "round"),
+        (checks.denormalise, lambda x: ((x + 1) * 127.5).round().to(torch.int).to(torch.uint8), "clamp"),
+        (checks.denormalise, lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8), "do not come back"),
+        (checks.denormalise, lambda x: (x + 1) * 127.5, "torch.uint8"),
+        (checks.optimal_discriminator, lambda p, q: q / (p + q), "generated"),
+        (checks.optimal_discriminator, lambda p, q: p / q, "ratio"),
+        (checks.optimal_discriminator, lambda p, q: p * q, "0.5"),
+        (checks.generator_slopes, lambda p: (1 - p, p), "swapped"),
+        (checks.generator_slopes, lambda p: (-p, p - 1), "positive"),
+        (checks.generator_slopes, lambda p: (1 / (1 - p), 1 / p), "per unit of D"),
+        (checks.generator_slopes, lambda p: p, "raised"),
+    ],
+)
+def test_other_mistakes_are_named(check, answer, named):
+    verdict = check(answer)
+    assert verdict.status == "fail"
+    assert named in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"),
+    [
+        (checks.to_minus_one_one, scale),
+        (checks.to_minus_one_one, lambda x: 2 * (x / 255) - 1),
+        (checks.denormalise, back),
+        (checks.optimal_discriminator, lambda p, q: 1 / (1 + q / p)),
+        (checks.generator_slopes, lambda p: (p, 1 - p)),
+    ],
+)
+def test_other_right_answers_pass(check, answer):
+    assert check(answer).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("losses", "status", "named"),
+    [
+        ((2 * math.log(2), math.log(2)), "pass", "2 ln 2"),
+        ((1.39, 0.69), "pass", "2 ln 2"),
+        ((torch.tensor(1.3863), 0.6931), "pass", "2 ln 2"),
+        ((math.log(2), math.log(2)), "fail", "two halves"),
+        ((-2 * math.log(2), -math.log(2)), "fail", "positive"),
+        ((2.0, 1.0), "fail", "bits"),
+        ((0.5, 0.5), "fail", "loss of D is not"),
+        ((..., ...), "todo", "not done yet"),
+        ((1.386, ...), "todo", "not done yet"),
+    ],
+)
+def test_equilibrium_losses(losses, status, named):
+    verdict = checks.equilibrium_losses(*losses)
+    assert verdict.status == status
+    assert named in verdict.message
+
+
+ALL = (
+    checks.to_minus_one_one,
+    checks.denormalise,
+    checks.discriminator_step,
+    checks.generator_step,
+    checks.optimal_discriminator,
+    checks.generator_slopes,
+)
+
+
+@pytest.mark.parametrize("check", ALL)
+def test_a_stub_is_not_done_yet_and_grading_raises(check, monkeypatch):
+    verdict = check(lambda *_: None)
+    assert (verdict.status, verdict.message) == ("todo", "not done yet")
+    assert repr(verdict).startswith("☐ ")
+    monkeypatch.setenv("GAN_COURSE_GRADE", "1")
+    with pytest.raises(AssertionError, match="not done yet"):
+        check(lambda *_: None)
+
+
+def test_a_check_leaves_random_numbers_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    checks.discriminator_step(d_step("torch.manual_seed(0)\n" + D_RIGHT))
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_hints_are_folded_away_and_escaped():
+    bundle = checks.generator_slopes(lambda p: (1 - p, p))._repr_mimebundle_()
+    assert bundle["text/html"].count("<details>") == 2
+    assert "&lt;" in checks.Verdict("fail", "a<b", "x")._repr_mimebundle_()["text/html"]
+    assert re.fullmatch(r"✘ .+", bundle["text/plain"])
