@@ -43,6 +43,8 @@
 import importlib.util
 
 if importlib.util.find_spec("gan_course") is None:
+    from IPython import get_ipython
+
     get_ipython().run_line_magic("pip", "install -q git+https://github.com/{{repository}}")
 
 # %% [markdown]

@@ -165,7 +165,7 @@ def _disk_line():
     free = machine.free_gigabytes()
     return (
         free >= 2,
-        f"{free:.0f} GB free in {Path.cwd()}",
+        f"{free:.0f} GB free for this folder",
         "free some space: data, runs and checkpoints take up to 2 GB",
     )
 

@@ -3,5 +3,6 @@
 from gan_course.widgets.foreground import train
 from gan_course.widgets.monitor import TrainingMonitor
 from gan_course.widgets.noise import NoiseExplorer
+from gan_course.widgets.pulse import Pulse
 
-__all__ = ["NoiseExplorer", "TrainingMonitor", "train"]
+__all__ = ["NoiseExplorer", "Pulse", "TrainingMonitor", "train"]

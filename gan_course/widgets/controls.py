@@ -6,6 +6,7 @@ import ipywidgets as W
 from IPython import get_ipython
 from IPython.display import display
 
+PLAYING = "playing" if "playing" in W.Play.class_trait_names() else "_playing"  # ipywidgets 8, 7
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

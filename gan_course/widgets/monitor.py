@@ -17,12 +17,11 @@ import torch
 from gan_course import plotting
 from gan_course.training import Diverged
 from gan_course.widgets import foreground, view
-from gan_course.widgets.controls import Controls, button, line, row
+from gan_course.widgets.controls import PLAYING, Controls, button, line, row
 
 SPEEDS = {"as fast as possible": 0, "20 steps a second": 20, "5 steps a second": 5, "1 step a second": 1}
 SLICE, LONGEST_SLICE = 0.3, 1.5  # seconds of training a tick
 REDRAW = 0.5  # seconds between pictures, more where drawing is slow
-PLAYING = "playing" if "playing" in W.Play.class_trait_names() else "_playing"  # ipywidgets 8, 7
 _DRIVERS = weakref.WeakKeyDictionary()  # trainer → the monitor that drives it, so that no two do
 
 

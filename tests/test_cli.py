@@ -1,0 +1,178 @@
+"""`python -m gan_course`, as a user types it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from gan_course.__main__ import main
+
+
+def run(*arguments, timeout=120):
+    return subprocess.run(
+        [sys.executable, "-m", "gan_course", *map(str, arguments)], capture_output=True, text=True, timeout=timeout
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    os.environ["GAN_COURSE_OFFLINE"] = "1"
+    assert main(["train", "mlp-tuned", "--data", "digits", "--steps", "40", "--precision", "fp32", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_train_writes_what_the_contract_says(trained):
+    config = json.loads((trained / "config.json").read_text())
+    assert (config["name"], config["data"], config["precision"], config["seed"], config["step"]) == (
+        "mlp-tuned",
+        "digits",
+        "fp32",
+        0,
+        40,
+    )
+    rows = [json.loads(line) for line in (trained / "history.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [20, 40]
+    assert set(rows[0]) == {"step", "images", "seconds", "loss_d", "loss_g", "d_real", "d_fake"}
+    assert len(list((trained / "samples").glob("step-*.png"))) == 3
+    assert torch.load(trained / "checkpoint.pt", weights_only=True)["step"] == 40
+    assert load_file(trained / "generator.safetensors")["net.0.weight"].shape == (256, 100)
+
+
+def test_sample_writes_an_array_or_a_grid(trained, tmp_path):
+    assert main(["sample", str(trained), "--n", "9", "--seed", "4", "--out", str(tmp_path / "a.npy")]) == 0
+    assert main(["sample", str(trained), "--n", "9", "--seed", "4", "--out", str(tmp_path / "b.png")]) == 0
+    images = np.load(tmp_path / "a.npy")
+    assert (images.shape, images.dtype) == ((9, 1, 28, 28), np.uint8)
+    grid = np.asarray(Image.open(tmp_path / "b.png"))
+    assert grid.shape == (84, 84)
+    assert np.array_equal(grid[28:56, :28], images[3, 0])
+
+
+def test_evaluate_prints_one_object(trained, capsys):
+    assert main(["evaluate", str(trained), "--n", "200", "--json"]) == 0
+    score = json.loads(capsys.readouterr().out)
+    assert score["reference_real"] < score["frechet"]
+    assert (score["n_fake"], score["seed"], score["data"]) == (200, 0, "digits")
+    assert sum(score["class_shares"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_info_is_json(capsys):
+    assert main(["info", "--json"]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert {"packages", "device", "data", "minutes"} <= set(info)
+
+
+def test_bench_is_json(capsys):
+    assert main(["bench", "--data", "digits", "--rounds", "1", "--seconds", "0.2", "--json"]) == 0
+    (case,) = json.loads(capsys.readouterr().out)["cases"]
+    assert case["ratio"]["fp32"] > 0
+
+
+def test_resume_goes_on_to_the_total_and_then_has_nothing_to_do(tmp_path, capsys):
+    base = ["train", "mlp-classic", "--data", "digits", "--precision", "fp32", "--out"]
+    main([*base, str(tmp_path / "a"), "--steps", "50"])
+    main([*base, str(tmp_path / "b"), "--steps", "23"])
+    assert main([*base, str(tmp_path / "b"), "--steps", "50", "--resume"]) == 0
+    a, b = (torch.load(tmp_path / x / "checkpoint.pt", weights_only=True) for x in "ab")
+    for net in ("G", "D"):
+        assert all(torch.equal(a[net][key], b[net][key]) for key in a[net])
+    capsys.readouterr()
+    assert main([*base, str(tmp_path / "b"), "--steps", "50", "--resume"]) == 0
+    assert "nothing left to do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "mlp-clasic", "--out", "x"], "no recipe called 'mlp-clasic'; there are: mlp-classic, mlp-tuned"),
+        (["train", "mlp-classic", "--data", "fashion", "--out", "x"], "no data set called 'fashion'"),
+        (["train", "mlp-classic", "--data", "digits", "--steps", "-1", "--out", "x"], "-1 is not above 0"),
+        (["train", "mlp-classic", "--data", "digits", "--seconds", "soon", "--out", "x"], "invalid float value: 'soon'"),
+        (["train", "mlp-classic", "--data", "digits", "--out", "x", "--resume"], "no checkpoint at"),
+        (["sample", "nowhere", "--out", "a.png"], "no generator at"),
+        (["sample", "nowhere", "--out", "a.jpg"], "must end in .npy"),
+        (["evaluate", "nowhere"], "no readable"),
+        (["fly"], "invalid choice: 'fly'"),
+    ],
+)
+def test_bad_input_gets_one_line_and_status_2(arguments, words, tmp_path):
+    done = subprocess.run([sys.executable, "-m", "gan_course", *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_data_is_never_swapped(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("GAN_COURSE_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert main(["train", "mlp-classic", "--data", "mnist", "--steps", "1", "--out", str(tmp_path / "run")]) == 2
+    assert "GAN_COURSE_OFFLINE" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+def test_a_run_is_not_overwritten_and_keeps_its_settings(trained, capsys):
+    base = ["train", "mlp-tuned", "--data", "digits", "--steps", "60", "--out", str(trained)]
+    before = (trained / "checkpoint.pt").read_bytes()
+    assert main(base) == 2
+    assert "holds a run already" in capsys.readouterr().err
+    assert main([*base, "--resume", "--seed", "7"]) == 2
+    assert "seed: 0 here, 7 there" in capsys.readouterr().err
+    assert main([*base, "--resume", "--precision", "bf16"]) == 2
+    assert main(["train", "mlp-classic", *base[2:], "--resume"]) == 2
+    assert "batch_size: 128 here, 100 there" in capsys.readouterr().err
+    assert (trained / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path, capsys):
+    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
+    assert main(["train", "mlp-classic", "--data", "digits", "--steps", "5", "--resume", "--out", str(tmp_path)]) == 2
+    assert "damaged" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_ctrl_c_saves_first(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "gan_course",
+        "train",
+        "mlp-classic",
+        "--data",
+        "digits",
+        "--steps",
+        "1000000",
+        "--out",
+        str(tmp_path),
+    ]
+    process = subprocess.Popen([*command, "--precision", "fp32"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and not (tmp_path / "history.jsonl").exists():
+        time.sleep(0.1)
+    while time.monotonic() < deadline and not (tmp_path / "history.jsonl").read_text().strip():
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert saved["step"] >= 20
+    assert main(["sample", str(tmp_path), "--n", "4", "--out", str(tmp_path / "a.npy")]) == 0
+
+
+def test_two_runs_into_one_folder_are_refused(tmp_path):
+    from filelock import FileLock
+
+    with FileLock(tmp_path / ".lock"):
+        done = run("train", "mlp-classic", "--data", "digits", "--steps", "5", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "another process is training into" in done.stderr

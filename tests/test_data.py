@@ -1,0 +1,342 @@
+"""Data: real sets where they are, stand-ins, and downloads against servers of our own on 127.0.0.1."""
+
+import errno
+import gzip
+import hashlib
+import http.server
+import io
+import os
+import pickle
+import re
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gan_course import UserError, data
+from gan_course.data import download
+
+REAL = os.environ.get("GAN_COURSE_DATA")
+real = pytest.mark.skipif(not REAL, reason="GAN_COURSE_DATA is not set: no real data here")
+
+
+# ---------------------------------------------------------------- a small MNIST, and servers that misbehave
+
+
+def idx(array: np.ndarray) -> bytes:
+    head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return gzip.compress(head + array.astype(np.uint8).tobytes(), mtime=0)
+
+
+def small_mnist() -> dict[str, bytes]:
+    rng = np.random.default_rng(0)
+    files = {}
+    for split, n in (("train", 30), ("t10k", 10)):
+        files[f"{split}-images-idx3-ubyte.gz"] = idx(rng.integers(0, 256, (n, 28, 28)))
+        files[f"{split}-labels-idx1-ubyte.gz"] = idx(np.arange(n) % 10)
+    return files
+
+
+def small_cifar() -> dict[str, bytes]:
+    rng = np.random.default_rng(0)
+    classes = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    members = {"batches.meta": {"label_names": classes}}
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        members[name] = {"data": rng.integers(0, 256, (4, 3072), dtype=np.uint8), "labels": [0, 1, 2, 3]}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, value in members.items():
+            content = pickle.dumps(value)
+            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return {"cifar-10-python.tar.gz": buffer.getvalue()}
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves `files`; behaviour: "good", "403", "stalled", "truncated", "wrong bytes", "slow"."""
+
+    daemon_threads = True
+
+    def __init__(self, files, behaviour="good"):
+        self.files, self.behaviour, self.requests = files, behaviour, []
+        super().__init__(("127.0.0.1", 0), _Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        name, how = self.path.lstrip("/"), self.server.behaviour
+        self.server.requests.append(name)
+        if how == "403" or name not in self.server.files:
+            self.send_error(403 if how == "403" else 404)
+            return
+        body = self.server.files[name]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if how == "wrong bytes":
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        if how == "slow":
+            time.sleep(0.5)
+        self.wfile.write(body[: len(body) // 2] if how in ("truncated", "stalled") else body)
+        self.wfile.flush()
+        if how == "stalled":
+            time.sleep(3)
+
+
+def md5s(files):
+    return {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, the network allowed, short time-outs."""
+    monkeypatch.delenv("GAN_COURSE_OFFLINE", raising=False)
+    monkeypatch.delenv("GAN_COURSE_DATA", raising=False)
+    monkeypatch.setattr(download, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(download, "CONNECT_SECONDS", 0.7)
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.7)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """serve("403", "good") puts such mirrors in front of a small MNIST, in that order; "dead" is a closed port."""
+    servers = []
+
+    def start(*behaviours, files=None, name="mnist"):
+        files = files or small_mnist()
+        monkeypatch.setitem(download.ARCHIVES, name, md5s(files))
+        urls = []
+        for behaviour in behaviours:
+            servers.append(Server(files, behaviour))
+            urls.append(servers[-1].url)
+            if behaviour == "dead":
+                servers[-1].shutdown()
+                servers[-1].server_close()
+        monkeypatch.setitem(download.MIRRORS, name, urls)
+        return servers
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def leftovers(cache: Path) -> list[str]:
+    allowed = re.compile(r"\.\w+\.lock|MNIST(/raw(/.*-ubyte)?)?|cifar-10-batches-py(/.*)?")
+    names = [str(p.relative_to(cache)) for p in cache.rglob("*")]
+    return [n for n in names if not allowed.fullmatch(n)]
+
+
+# ---------------------------------------------------------------- downloads
+
+
+@pytest.mark.parametrize("first", ["good", "dead", "403", "stalled", "truncated", "wrong bytes"])
+def test_the_next_mirror_is_used(first, cache, serve, capfd):
+    servers = serve(first, "good")
+    images = data.load("mnist")
+    assert (len(images), images.shape, images.source, images.is_standin) == (30, (1, 28, 28), "from downloaded", False)
+    assert len(data.load("mnist", "test")) == 10
+    assert data.available()["mnist"] == str(cache)
+    assert leftovers(cache) == []
+    assert len(servers[1].requests) == (0 if first == "good" else 4)
+    told = capfd.readouterr().err
+    assert ("trying the next server" in told) == (first != "good")
+    servers[0].files.clear()
+    assert len(data.load("mnist")) == 30  # from the cache: nobody is asked again
+
+
+def test_cifar_is_unpacked_in_one_piece(cache, serve):
+    files = small_cifar()
+    serve("good", files=files, name="cifar10")
+    download.fetch("cifar10", cache, is_there=lambda: False)
+    assert sorted(p.name for p in (cache / "cifar-10-batches-py").iterdir())[0] == "batches.meta"
+    assert leftovers(cache) == []
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("dead", "cannot be reached"),
+        ("403", "answered 403"),
+        ("stalled", "stalled"),
+        ("truncated", "broke off"),
+        ("wrong bytes", "other bytes"),
+    ],
+)
+def test_when_all_fail_one_line_says_why_and_what_to_do(how, words, cache, serve):
+    serve(how)
+    with pytest.raises(UserError) as error:
+        data.load("mnist")
+    assert words in str(error.value)
+    assert "GAN_COURSE_DATA" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert leftovers(cache) == []
+
+
+def test_a_fallback_is_loaded_and_said_in_one_line(cache, serve, capsys):
+    serve("403")
+    images = data.load("mnist", fallback="digits", limit=100)
+    assert (images.name, images.is_standin, len(images)) == ("digits", True, 100)
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert len(lines) == 1
+    assert "built-in 'digits'" in lines[0]
+    assert "GAN_COURSE_DATA" in lines[0]
+
+
+def test_a_full_disk_is_named(cache, serve, monkeypatch):
+    serve("good")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(download.shutil, "copyfileobj", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        data.load("mnist")
+    assert leftovers(cache) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, cache, serve, monkeypatch):
+    serve("good")
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(download, "cache", lambda: tmp_path / "file" / "cache")
+    with pytest.raises(UserError, match="cannot write to"):
+        data.load("mnist")
+    assert data.load("mnist", fallback="digits").is_standin
+
+
+def test_two_processes_download_once(cache, serve):
+    (server,) = serve("slow")
+    program = (
+        "import sys; from pathlib import Path; from gan_course import data; from gan_course.data import download\n"
+        f"download.MIRRORS['mnist'] = [{server.url!r}]; download.ARCHIVES['mnist'] = {download.ARCHIVES['mnist']!r}\n"
+        f"download.cache = lambda: Path({str(cache)!r})\nprint(len(data.load('mnist')))\n"
+    )
+    env = {k: v for k, v in os.environ.items() if not k.startswith("GAN_COURSE")}
+    both = [subprocess.Popen([sys.executable, "-c", program], env=env, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [p.communicate(timeout=60)[0].strip() for p in both] == ["30", "30"]
+    assert sorted(server.requests) == sorted(small_mnist())
+    assert leftovers(cache) == []
+
+
+def test_what_a_killed_download_left_is_swept_away(cache, serve):
+    serve("good")
+    (cache / ".mnist-abc").mkdir(parents=True)
+    (cache / ".mnist-abc" / "half").write_text("half a file")
+    data.load("mnist")
+    assert leftovers(cache) == []
+
+
+def test_offline_opens_no_socket(cache, monkeypatch):
+    monkeypatch.setenv("GAN_COURSE_OFFLINE", "1")
+
+    def refuse(*_, **__):
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(UserError, match="GAN_COURSE_OFFLINE is set"):
+        data.load("mnist")
+    assert data.load("cifar10", fallback="shapes", limit=5).name == "shapes"
+    assert data.available() == {"mnist": None, "cifar10": None, "digits": "built in", "shapes": "built in"}
+
+
+# ---------------------------------------------------------------- what is there
+
+
+@real
+@pytest.mark.parametrize(
+    ("name", "shape", "sizes"), [("mnist", (1, 28, 28), (60_000, 10_000)), ("cifar10", (3, 32, 32), (50_000, 10_000))]
+)
+def test_real_data(name, shape, sizes):
+    for split, n in zip(("train", "test"), sizes, strict=True):
+        images = data.load(name, split)
+        assert (len(images), images.shape, images.data.dtype) == (n, shape, torch.uint8)
+        assert torch.bincount(images.labels).numel() == 10 == len(images.classes)
+        assert images.source == "from GAN_COURSE_DATA"
+
+
+def test_a_damaged_file_is_named(cache, serve, monkeypatch, tmp_path):
+    serve("good")
+    data.load("mnist")
+    (cache / "MNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(b"not this")
+    with pytest.raises(UserError, match="damaged"):
+        data.load("mnist")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("fashion",), "no data set called 'fashion'; there are: mnist"),
+        (("digits", "validation"), "no split called 'validation'"),
+        (("digits", "train", 0), "limit=0"),
+        (("mnist", "train", None, "cpu", "cifar10"), "no stand-in called 'cifar10'"),
+    ],
+)
+def test_bad_arguments_get_one_line(arguments, words):
+    with pytest.raises(UserError, match=re.escape(words)):
+        data.load(*arguments)
+
+
+def test_a_data_folder_that_is_none_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("GAN_COURSE_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="is not a folder"):
+        data.load("mnist", fallback="digits")
+
+
+# ---------------------------------------------------------------- stand-ins
+
+
+@pytest.mark.parametrize(("name", "shape"), [("digits", (1, 28, 28)), ("shapes", (3, 32, 32))])
+def test_stand_ins_are_the_same_every_time_and_splits_differ(name, shape):
+    a, b, test = data.load(name, limit=200), data.load(name, limit=200), data.load(name, "test", limit=200)
+    assert a.shape == shape
+    assert torch.equal(a.data, b.data)
+    assert torch.equal(a.labels, b.labels)
+    seen = {bytes(image.numpy().tobytes()) for image in a.data}
+    assert len(seen) == 200
+    assert not seen & {bytes(image.numpy().tobytes()) for image in test.data}
+
+
+def test_all_1797_digits_are_used():
+    assert len(data.load("digits")) + len(data.load("digits", "test")) == 1797
+
+
+def test_shapes_have_80_modes_that_tell_shape_and_colour():
+    shapes = data.load("shapes", "test")
+    assert torch.bincount(shapes.modes).numel() == 80
+    assert torch.bincount(shapes.modes).min() > 20
+    assert torch.equal(shapes.labels, shapes.modes // 8)
+    brightest = shapes.data[shapes.modes % 8 == 7].float().amax((2, 3))  # white ones
+    assert (brightest > 225).all()
+    red = shapes.data[(shapes.modes % 8 == 0) & (shapes.labels == 0)].float()
+    assert (red[:, 0].amax((1, 2)) > 200).all()
+
+
+# ---------------------------------------------------------------- Images
+
+
+def test_batches_and_the_way_back():
+    images = data.load("digits", limit=50)
+    x = images.batch(torch.tensor([3, 1]))
+    assert (x.dtype, x.shape) == (torch.float32, (2, 1, 28, 28))
+    assert (x.min().item(), x.max().item()) == (-1, 1)
+    assert torch.equal(data.denormalise(x), images.data[[3, 1]])
+    assert data.denormalise(torch.tensor([-2.0, 2.0])).tolist() == [0, 255]
+    assert repr(images) == "digits train: 50 images 1×28×28 on cpu, built in (scikit-learn)"
