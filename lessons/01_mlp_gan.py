@@ -368,8 +368,10 @@ G, D = models.build("mlp", (1, 28, 28))
 D.eval()
 with torch.no_grad():
     x_fake = G(torch.randn(256, 100))
-    print(f"loss of D {losses.d_logistic(D(torch.rand_like(x_fake) * 2 - 1), D(x_fake)):.1f}", end=", ")
-    print(f"loss of G {losses.g_non_saturating(D(x_fake)):.1f}")
+    x_noise = torch.rand_like(x_fake) * 2 - 1
+    loss_d, loss_g = losses.d_logistic(D(x_noise), D(x_fake)), losses.g_non_saturating(D(x_fake))
+print("D's loss is 2 ln 2 to within a tenth:", abs(loss_d.item() / (2 * math.log(2)) - 1) < 0.1)
+print("G's loss is ln 2 to within a tenth:", abs(loss_g.item() / math.log(2) - 1) < 0.1)
 
 # %% [markdown]
 # Now your own curves. The dotted lines are the even game:
@@ -448,7 +450,7 @@ def frechet(images):
 test = data.load("mnist", "test", device=device, fallback="digits")
 noise = torch.randint(0, 256, (budget.n_eval, 1, 28, 28), dtype=torch.uint8)
 scores = {"real test images": frechet(test.data), "your run": frechet(trainer.sample(budget.n_eval)), "noise": frechet(noise)}
-plotting.bars(scores, ylabel="Fréchet distance (0 is the same)")
+plotting.bars(scores, xlabel="Fréchet distance (0 is the same), logarithmic", log=True)
 
 # %% [markdown]
 # Your run lies between the two, much closer to noise than you may like. (On built-in stand-ins and at `smoke` scale the bars say little: the sets are small.)
@@ -502,7 +504,7 @@ for name, rung in rungs.items():
 # The same numbers as a picture, lower is better:
 
 # %%
-plotting.bars(ladder, ylabel="Fréchet distance", title="One change at a time, same seconds")
+plotting.bars(ladder, xlabel="Fréchet distance, logarithmic: lower is better", log=True, title="One change at a time, same seconds")
 
 # %% [markdown]
 # Compare with your guess. At `cpu` scale no single rung does it all: BatchNorm and the missing momentum carry most of the way. One seed is one seed: neighbours on the

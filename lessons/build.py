@@ -78,9 +78,9 @@ def keep_outputs(notebook, old) -> None:
             cell.outputs, cell.execution_count = was.outputs, was.execution_count
 
 
-def execute(notebook, folder: Path) -> None:
-    """Run a notebook in its folder at `cpu` scale and store what it shows."""
-    os.environ["GAN_COURSE_SCALE"] = "cpu"
+def execute(notebook, folder: Path, scale: str) -> None:
+    """Run a notebook in its folder and store what it shows."""
+    os.environ["GAN_COURSE_SCALE"] = scale
     NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": folder}}, store_widget_state=False).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -98,6 +98,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--execute", action="store_true")
+    parser.add_argument("--scale", choices=("smoke", "cpu", "gpu"), default="cpu", help="of --execute; what is committed is cpu")
     parser.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
     args = parser.parse_args(argv)
     if unknown := set(args.names) - set(lessons()):
@@ -116,7 +117,7 @@ def main(argv=None) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             if args.execute:
                 print(f"running {folder}/{name}.ipynb", flush=True)
-                execute(notebook, path.parent)
+                execute(notebook, path.parent, args.scale)
             path.write_text(text(notebook), encoding="utf-8")
             print(f"{folder}/{name}.ipynb: {path.stat().st_size / 1000:.0f} kB")
     if behind:

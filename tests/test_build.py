@@ -1,0 +1,91 @@
+"""The builder: stable ids, two versions from one source, outputs kept where nothing changed."""
+
+import importlib.util
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = """# %% [markdown]
+# # A lesson {{badges}}
+
+# %% tags=["stub"] name="answer"
+answer = ...
+
+# %% tags=["solution"] name="answer"
+answer = 42
+
+# %% tags=["check", "nbval-check-output"] name="check"
+print(answer)
+
+# %% tags=["nbval-check-output"]
+print(1 + 1)
+"""
+
+
+@pytest.fixture
+def builder(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("build", ROOT / "lessons" / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    (tmp_path / "lessons").mkdir()
+    (tmp_path / "lessons" / "01_a.py").write_text(SOURCE)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname="x"\n[project.urls]\nRepository = "https://github.com/a/b"\n')
+    monkeypatch.setattr(build, "LESSONS", tmp_path / "lessons")
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    return build
+
+
+def test_learner_and_solution_differ_in_one_cell_and_share_ids(builder):
+    learner, solution = (builder.build("01_a", folder) for folder in builder.VERSIONS)
+    assert [c.id for c in learner.cells] == [c.id for c in solution.cells]
+    different = [(a.source, b.source) for a, b in zip(learner.cells[1:], solution.cells[1:], strict=True) if a.source != b.source]
+    assert different == [("answer = ...", "answer = 42")]
+    tags = [c.metadata.get("tags") for c in learner.cells]
+    assert tags == [None, ["stub"], ["check"], ["nbval-check-output"]]
+    assert solution.cells[2].metadata.tags == ["check", "nbval-check-output"]
+
+
+def test_badges_point_to_the_repository(builder):
+    first = builder.build("01_a", "notebooks").cells[0].source
+    assert "colab.research.google.com/github/a/b/blob/main/notebooks/01_a.ipynb" in first
+
+
+def test_building_twice_gives_the_same_bytes(builder):
+    assert builder.text(builder.build("01_a", "notebooks")) == builder.text(builder.build("01_a", "notebooks"))
+
+
+def test_check_says_what_is_behind(builder, tmp_path, capsys):
+    assert builder.main(["--check"]) == 1
+    assert "notebooks/01_a.ipynb" in capsys.readouterr().err
+    assert builder.main([]) == 0
+    assert builder.main(["--check"]) == 0
+    (tmp_path / "lessons" / "01_a.py").write_text(SOURCE.replace("1 + 1", "1 + 2"))
+    assert builder.main(["--check"]) == 1
+
+
+def test_outputs_stay_where_the_source_stayed(builder, tmp_path):
+    builder.main([])
+    path = tmp_path / "notebooks" / "01_a.ipynb"
+    run = nbformat.read(path, as_version=4)
+    for i, cell in enumerate(c for c in run.cells if c.cell_type == "code"):
+        cell.execution_count = i + 1
+        cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"{i}\n")]
+    nbformat.write(run, path)
+    (tmp_path / "lessons" / "01_a.py").write_text(SOURCE.replace("1 + 1", "1 + 2"))
+    builder.main([])
+    counts = [c.execution_count for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert counts == [1, 2, None]
+
+
+def test_two_cells_of_one_name_are_refused(builder, tmp_path):
+    (tmp_path / "lessons" / "01_a.py").write_text(SOURCE + '\n# %% name="check"\n1\n')
+    with pytest.raises(SystemExit, match="two cells named 'check'"):
+        builder.build("01_a", "notebooks")
+
+
+def test_an_unknown_lesson_is_named(builder, capsys):
+    with pytest.raises(SystemExit):
+        builder.main(["07_nothing"])
+    assert "there are: 01_a" in capsys.readouterr().err

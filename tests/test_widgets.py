@@ -1,0 +1,155 @@
+"""The controls without a browser: what their buttons and ticks do to a trainer."""
+
+import pytest
+import torch
+
+from gan_course import UserError, data, widgets
+from gan_course.models import build
+from gan_course.training import Trainer, recipe
+from gan_course.widgets import illness
+
+
+@pytest.fixture
+def trainer():
+    small = recipe("mlp-classic").vary(generator={"widths": (16, 16)}, discriminator={"widths": (16, 8)}, batch_size=20)
+    return Trainer(small, data.load("digits", limit=200), precision="fp32")
+
+
+@pytest.fixture
+def monitor(trainer):
+    made = widgets.TrainingMonitor(trainer, steps=200)
+    assert made.box is not None
+    return made
+
+
+def tick(monitor):
+    monitor._timer.value += 1
+
+
+def test_ticks_train_only_while_playing(monitor, trainer):
+    tick(monitor)
+    assert trainer.step == 0
+    monitor._play_button.click()
+    tick(monitor)
+    assert trainer.step > 0
+    monitor._play_button.click()
+    stopped = trainer.step
+    tick(monitor)  # a late tick
+    assert trainer.step == stopped
+    assert "paused at step" in monitor._told.value
+
+
+def test_ticks_stop_at_the_target(monitor, trainer):
+    monitor.play()
+    for _ in range(400):
+        if not monitor.playing:
+            break
+        tick(monitor)
+    assert trainer.step == 200
+    assert "done: 200 steps" in monitor._told.value
+
+
+def test_substeps_move_only_their_network(monitor, trainer):
+    def weights(net):
+        return [p.clone() for p in net.parameters()]
+
+    for which, moved, still in (("d", trainer.D, trainer.G), ("g", trainer.G, trainer.D)):
+        before_moved, before_still = weights(moved), weights(still)
+        monitor.substep(which)
+        assert not all(torch.equal(a, b) for a, b in zip(before_moved, moved.parameters(), strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(before_still, still.parameters(), strict=True))
+
+
+def test_run_in_the_foreground_gives_the_same_weights_as_ticks(trainer, monitor):
+    monitor.play()
+    while monitor.playing:
+        tick(monitor)
+    other = Trainer(trainer.recipe, trainer.images, precision="fp32")
+    widgets.TrainingMonitor(other, steps=200).run()
+    assert all(torch.equal(a, b) for a, b in zip(trainer.G.parameters(), other.G.parameters(), strict=True))
+
+
+def test_reset_starts_over(monitor, trainer):
+    first = [p.clone() for p in trainer.G.parameters()]
+    monitor.substep("both")
+    monitor.reset()
+    assert trainer.step == 0
+    assert all(torch.equal(a, b) for a, b in zip(first, trainer.G.parameters(), strict=True))
+
+
+def test_a_second_monitor_pauses_the_first(monitor, trainer):
+    monitor.play()
+    widgets.TrainingMonitor(trainer, steps=200)
+    assert not monitor.playing
+    assert "another monitor" in monitor._told.value
+
+
+def test_scrubbing_shows_the_past_and_loses_nothing(monitor, trainer):
+    trainer.run(steps=60)
+    monitor.draw()
+    now = monitor._samples.value
+    monitor._history.value = 0
+    assert monitor._samples.value != now
+    assert monitor._place.value == "step 0"
+    monitor._history.value = monitor._history.max
+    assert monitor._place.value == "now"
+
+
+def test_an_error_in_training_is_told_not_swallowed(monitor, trainer, capsys):
+    trainer.full_step = lambda: 1 / 0
+    monitor.play()
+    tick(monitor)
+    assert not monitor.playing
+    assert "ZeroDivisionError" in monitor._told.value
+
+
+def test_pictures_can_be_kept(monitor, trainer, tmp_path):
+    monitor.folder = tmp_path
+    trainer.run(steps=40)
+    assert monitor.save_animation().read_bytes()[:3] == b"GIF"
+    assert [p.exists() for p in monitor.save_grids()] == [True] * 3
+
+
+def test_the_foreground_run_needs_a_length(trainer):
+    with pytest.raises(UserError, match="how long"):
+        widgets.train(trainer)
+
+
+def test_every_figure_of_the_monitor_has_words(monitor):
+    for html in (monitor._losses.value, monitor._samples.value, monitor.picture()):
+        assert html.count("<img alt=") == html.count("<img") > 0
+
+
+def test_the_noise_explorer_moves_along_its_directions():
+    torch.manual_seed(0)
+    G = build("mlp", (1, 28, 28))[0].eval()
+    explorer = widgets.NoiseExplorer(G, n=3)
+    assert len(explorer.box.children) >= 3
+    start = explorer._picture.value
+    explorer._sliders[1].value = 2.0
+    assert explorer._picture.value != start
+    assert "direction 2" in explorer._words.value
+    explorer.zero()
+    assert explorer.images([0, 0, 0]).shape == (1, 1, 28, 28)
+    row = explorer.images([0.0, 0.0, 0.0], 1)
+    assert len(row) == 9
+    assert torch.equal(row[4], explorer.images([0, 0, 0])[0])
+    explorer.renew()
+    assert explorer.seed == 1
+
+
+def test_the_pulse_answers_ticks():
+    pulse = widgets.Pulse()
+    assert pulse.box is not None
+    pulse._timer.value += 1
+    assert "answered 1 times" in pulse._words.value
+
+
+def test_illnesses_are_told_apart_from_health():
+    real = data.load("digits", limit=64).data
+    healthy = [{"step": s, "loss_d": 1.3, "loss_g": 0.9, "d_real": 0.6, "d_fake": 0.4} for s in range(400, 800, 20)]
+    winning = [row | {"d_real": 0.99, "d_fake": 0.01} for row in healthy]
+    assert illness.diagnose(healthy, real.flip(0), real) is None
+    assert "mode collapse" in illness.diagnose(healthy, real[:1].expand(64, -1, -1, -1), real)
+    assert "D wins" in illness.diagnose(winning, real.flip(0), real)
+    assert illness.diagnose(winning[:0], real, real) is None
