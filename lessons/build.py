@@ -7,6 +7,7 @@ Names of lessons (01_mlp_gan …) limit either to those.
 """
 
 import argparse
+import copy
 import hashlib
 import os
 import re
@@ -51,9 +52,9 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
     notebook, _ = TagRemovePreprocessor(remove_cell_tags={VERSIONS[folder]}).preprocess(notebook, {})
     learners, seen = folder == "notebooks", set()  # a learner's verdict changes with the answer: it is not compared
     for cell in notebook.cells:
+        key = cell.metadata.pop("name", None) or hashlib.sha1(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:12]
         for placeholder, text in fill.items():
             cell.source = cell.source.replace(placeholder, text)
-        key = cell.metadata.pop("name", None) or hashlib.sha1(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:12]
         cell.id = key = re.sub(r"[^A-Za-z0-9_-]", "-", key)
         if key in seen:
             raise SystemExit(f'{path}: two cells named {key!r}; name one of them: # %% name="…"')
@@ -81,11 +82,18 @@ def keep_outputs(notebook, old) -> None:
 def execute(notebook, folder: Path, scale: str) -> None:
     """Run a notebook in its folder and store what it shows."""
     os.environ["GAN_COURSE_SCALE"] = scale
+    metadata = copy.deepcopy(notebook.metadata)
     NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": folder}}, store_widget_state=False).execute()
+    notebook.metadata = metadata  # the client writes this machine's Python into it
+    private = {os.environ.get("GAN_COURSE_DATA"): "/your/data", str(ROOT): "gan-course", str(Path.home()): "~"}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             output.pop("transient", None)
+            for shown in (output, output.get("data", {})):
+                for key, value in shown.items():
+                    for path in filter(None, private if isinstance(value, str) and not key.startswith("image/") else ()):
+                        shown[key] = shown[key].replace(path, private[path])
             if output.get("name") == "stderr":
                 print(f"  {cell.id} wrote to stderr: {output.text.strip()[:200]}", file=sys.stderr)
 
