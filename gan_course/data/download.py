@@ -85,10 +85,12 @@ def _writing(folder: Path):
 def _download(name: str, file: str, md5: str, aside: Path) -> Path:
     """The file from the first mirror that delivers it with the right checksum."""
     failures = []
+    pooch.get_logger().setLevel("WARNING")  # the line below says it shorter
     for mirror in MIRRORS[name]:
         host = urlsplit(mirror).netloc
         # A connect time-out, and one for silence in the middle of a file; a slow server may go on.
         downloader = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=(CONNECT_SECONDS, STALL_SECONDS))
+        print(f"downloading {file} from {host}", file=sys.stderr)
         try:
             return Path(pooch.retrieve(mirror + file, f"md5:{md5}", fname=file, path=aside, downloader=downloader))
         except requests.HTTPError as error:
