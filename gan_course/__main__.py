@@ -1,6 +1,7 @@
 """`python -m gan_course info | train | sample | evaluate | classifier | bench`."""
 
 import argparse
+import dataclasses
 import json
 import shlex
 import signal
@@ -70,8 +71,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="one JSON object")
 
     sub = command("classifier", classifier, "Train the classifier that scores generators and write it with its card.")
-    sub.add_argument("data", choices=("mnist", "digits"))
-    sub.add_argument("--epochs", type=_positive(int), default=4)
+    sub.add_argument("data", help="mnist or cifar10")
+    sub.add_argument("--epochs", type=_positive(int), help="default: the number that the shipped one was trained for")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--out", required=True, help="folder for NAME-classifier.safetensors and .json")
 
@@ -207,12 +208,16 @@ def evaluate(args) -> None:
 def classifier(args) -> None:
     from gan_course import data, features
 
+    if args.data not in features.PLANS:
+        raise UserError(f"no classifier is planned for {args.data!r}; there are: {', '.join(features.PLANS)}")
+    plan = features.PLANS[args.data]
+    plan = dataclasses.replace(plan, epochs=args.epochs or plan.epochs)
     images, test = data.load(args.data), data.load(args.data, split="test")
-    net = features.train_classifier(images, epochs=args.epochs, seed=args.seed)
+    net = features.train_classifier(images, plan, seed=args.seed)
     accuracy = net.accuracy(test)
     card = {
         "command": shlex.join(["python", "-m", "gan_course", "classifier", args.data])
-        + f" --epochs {args.epochs} --seed {args.seed} --out gan_course/checkpoints",
+        + f" --epochs {plan.epochs} --seed {args.seed} --out gan_course/checkpoints",
         "data": f"{images.name}, {len(images)} training images",
         "test_accuracy": round(accuracy, 4),
         "test_images": len(test),

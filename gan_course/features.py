@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -18,20 +19,27 @@ CHECKPOINTS = resources.files("gan_course") / "checkpoints"
 class Classifier(nn.Module):
     """A small convolutional classifier: uint8 images (N, C, H, W) → 64 features and class probabilities.
 
-    Three 3×3 convolutions with BatchNorm and ReLU, two of them followed by 2×2 max pooling, then 64 features (ReLU)
-    and one logit per class. `hash` names the weights: distances of different hashes must not be compared.
+    stages: widths of the 3×3 convolutions (each with BatchNorm and ReLU) at each size; 2×2 max pooling halves the size
+    between two stages. Then 64 features (ReLU) and one logit per class. `hash` names the weights: distances of different
+    hashes must not be compared.
     """
 
     N_FEATURES = 64
 
-    def __init__(self, image_shape=(1, 28, 28), n_classes=10, width=32):
+    def __init__(self, image_shape=(1, 28, 28), n_classes=10, stages=((32,), (64,), (64,))):
         super().__init__()
-        c, h, w = image_shape
-        self.image_shape, self.n_classes, self.width = tuple(image_shape), n_classes, width
-        self.convolutions = nn.Sequential(
-            *_block(c, width), nn.MaxPool2d(2), *_block(width, 2 * width), nn.MaxPool2d(2), *_block(2 * width, 2 * width)
-        )
-        self.to_features = nn.Sequential(nn.Flatten(), nn.Linear(2 * width * (h // 4) * (w // 4), self.N_FEATURES), nn.ReLU())
+        n_in, h, w = image_shape
+        self.image_shape, self.n_classes, self.stages = tuple(image_shape), n_classes, stages
+        layers = []
+        for i, widths in enumerate(stages):
+            if i:
+                layers.append(nn.MaxPool2d(2))
+                h, w = h // 2, w // 2
+            for width in widths:
+                layers += _block(n_in, width)
+                n_in = width
+        self.convolutions = nn.Sequential(*layers)
+        self.to_features = nn.Sequential(nn.Flatten(), nn.Linear(n_in * h * w, self.N_FEATURES), nn.ReLU())
         self.to_logits = nn.Linear(self.N_FEATURES, n_classes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,7 +85,7 @@ def classifier(name: str = "mnist", device="cpu") -> Classifier:
     card = json.loads((CHECKPOINTS / f"{name}-classifier.json").read_text())
     with resources.as_file(path) as file:
         weights = load_file(file)
-    net = Classifier(card["image_shape"], card["n_classes"], card["width"])
+    net = Classifier(card["image_shape"], card["n_classes"], card["stages"])
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     net.name, net.card, net.hash = f"{name}-classifier", card, weights_hash(weights)
     return net.eval().requires_grad_(False).to(device)
@@ -94,28 +102,44 @@ def weights_hash(weights: dict[str, Tensor]) -> str:
     return digest.hexdigest()[:12]
 
 
-def train_classifier(images, *, epochs: int = 4, batch_size: int = 128, lr: float = 3e-3, seed: int = 0, log=print) -> Classifier:
-    """Train a Classifier on labelled `images`: Adam, one-cycle learning rate, random shifts of up to two pixels.
+@dataclass(frozen=True)
+class Plan:
+    """How the classifier of a data set is trained."""
 
-    With the defaults the MNIST classifier takes some minutes on two cores.
-    """
+    epochs: int
+    stages: tuple[tuple[int, ...], ...] = ((32,), (64,), (64,))
+    flip: bool = False  # mirror half of the images
+
+
+PLANS = {
+    "mnist": Plan(epochs=4),
+    "cifar10": Plan(epochs=10, stages=((32, 32), (64, 64), (128, 128), (128,)), flip=True),
+}
+
+
+def train_classifier(images, plan: Plan, *, batch_size: int = 128, lr: float = 3e-3, seed: int = 0, log=print) -> Classifier:
+    """Train a Classifier on labelled `images`: Adam, one-cycle learning rate, random shifts of up to two pixels."""
     torch.manual_seed(seed)
-    net = Classifier(images.shape, len(images.classes)).to(images.data.device)
+    net = Classifier(images.shape, len(images.classes), plan.stages).to(images.data.device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(net.parameters(), lr=lr)
-    steps = epochs * (len(images) // batch_size)
+    steps = plan.epochs * (len(images) // batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
     rng, start = torch.Generator().manual_seed(seed), time.perf_counter()
-    for epoch in range(epochs):
+    for epoch in range(plan.epochs):
         order = torch.randperm(len(images), generator=rng).to(images.data.device)
         for index in order.split(batch_size)[: len(images) // batch_size]:
             dy, dx = torch.randint(-2, 3, (2,), generator=rng).tolist()
             x = torch.roll(F.pad(images.batch(index), (2, 2, 2, 2), value=-1), (dy, dx), (2, 3))[..., 2:-2, 2:-2]
+            if plan.flip:
+                mirrored = (torch.rand(len(x), generator=rng) < 0.5).to(x.device)
+                x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+            x = x.contiguous(memory_format=torch.channels_last)  # 1.4 times as fast on a CPU
             loss = F.cross_entropy(net(x)[1], images.labels[index])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-        log(f"epoch {epoch + 1}/{epochs}: loss of the last batch {loss.item():.4f}, {time.perf_counter() - start:.0f} s")
+        log(f"epoch {epoch + 1}/{plan.epochs}: loss of the last batch {loss.item():.4f}, {time.perf_counter() - start:.0f} s")
     return net.eval()
 
 
@@ -123,7 +147,7 @@ def save_classifier(net: Classifier, folder, name: str, card: dict) -> None:
     """Write NAME-classifier.safetensors (half precision) and its card NAME-classifier.json to `folder`."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {k: (v.half() if v.is_floating_point() else v).cpu() for k, v in net.state_dict().items()}
+    weights = {k: (v.half() if v.is_floating_point() else v).cpu().contiguous() for k, v in net.state_dict().items()}
     save_file(weights, folder / f"{name}-classifier.safetensors")
-    shape = {"image_shape": net.image_shape, "n_classes": net.n_classes, "width": net.width, "hash": weights_hash(weights)}
+    shape = {"image_shape": net.image_shape, "n_classes": net.n_classes, "stages": net.stages, "hash": weights_hash(weights)}
     (folder / f"{name}-classifier.json").write_text(json.dumps(card | shape, indent=1) + "\n")

@@ -25,6 +25,16 @@ def g_minimax(logits_fake: Tensor) -> Tensor:
     return -F.softplus(logits_fake).mean()
 
 
+def d_hinge(logits_real: Tensor, logits_fake: Tensor) -> Tensor:
+    """Discriminator hinge loss, logits (N, 1) → scalar (Miyato et al. 2018, eq. 16). An even game has loss 2."""
+    return F.relu(1 - logits_real).mean() + F.relu(1 + logits_fake).mean()
+
+
+def g_hinge(logits_fake: Tensor) -> Tensor:
+    """Generator loss −E[D(G(z))] that goes with the hinge, logits (N, 1) → scalar (Miyato et al. 2018, eq. 17)."""
+    return -logits_fake.mean()
+
+
 class Loss(NamedTuple):
     """The two sides of one game: d(logits_real, logits_fake) and g(logits_fake), both to be minimised."""
 
@@ -32,4 +42,8 @@ class Loss(NamedTuple):
     g: Callable[[Tensor], Tensor]
 
 
-LOSSES = {"non_saturating": Loss(d_logistic, g_non_saturating), "minimax": Loss(d_logistic, g_minimax)}
+LOSSES = {
+    "non_saturating": Loss(d_logistic, g_non_saturating),
+    "minimax": Loss(d_logistic, g_minimax),
+    "hinge": Loss(d_hinge, g_hinge),
+}

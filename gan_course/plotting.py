@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_course import UserError
@@ -98,6 +98,7 @@ def curves(
     *,
     styles: Mapping[str, dict] | None = None,
     levels: Mapping[str, float] | None = None,
+    mark: float | None = None,
     log: bool = False,
     alt: str | None = None,
     size: tuple[int, int] = (640, 340),
@@ -105,14 +106,14 @@ def curves(
     """Lines over a common `x`, or over `x[name]` where `x` is a mapping.
 
     Names that start with "real" or "D(x)" are drawn as real, "fake", "generated" or "D(G(z))" as fake. `styles` holds
-    matplotlib line keywords per name, `levels` horizontal reference lines, `log` makes the vertical axis logarithmic,
-    `size` is in pixels.
+    matplotlib line keywords per name, `levels` horizontal reference lines, `mark` an upright line, `log` makes the
+    vertical axis logarithmic, `size` is in pixels.
     """
     lines = {k: (_numbers(x[k] if isinstance(x, Mapping) else x), _numbers(y)) for k, y in series.items()}
     figure = Figure(*size, alt or f"{_heading(title)}{ylabel} over {xlabel}: {_describe_lines(lines)}.")
     looks = {name: {**_look(name, i), **(styles or {}).get(name, {})} for i, name in enumerate(lines)}
     axes = _axes(figure, (0, 1), xlabel, ylabel, title, looks)
-    _draw(axes, lines, looks, levels or {})
+    _draw(axes, lines, looks, levels or {}, mark)
     if log:
         axes.set_yscale("log")
     return figure
@@ -159,7 +160,7 @@ def bars(values: Mapping[str, object], xlabel: str, title: str = "", *, log: boo
     told = ", ".join(f"{name} {value:.3g}" for name, value in median.items())
     thick = 30 if max(map(len, numbers)) <= 36 else 44
     figure = Figure(640, thick * len(numbers) + (90 if title else 66), alt or f"{_heading(title)}{xlabel}: {told}.")
-    axes = _axes(figure, (0, 1), xlabel, "", title, left=24 + 8 * min(36, max(map(len, numbers))))
+    axes = _axes(figure, (0, 1), xlabel, "", title, left=30 + 8 * min(36, max(map(len, numbers))))
     for i, (name, value) in enumerate(numbers.items()):
         look = _look(name, i)
         axes.barh(i, median[name], 0.66, color=look["color"], hatch=HATCHES[i % 6], edgecolor="white", linewidth=0)
@@ -170,7 +171,12 @@ def bars(values: Mapping[str, object], xlabel: str, title: str = "", *, log: boo
     axes.set_yticks(range(len(numbers)), list(names.values()), fontsize=10)
     axes.invert_yaxis()
     if log:
+        positive = [x for value in numbers.values() for x in value if np.isfinite(x) and x > 0] or [1]
         axes.set_xscale("log")
+        axes.set_xlim(min(positive) / 2, max(positive) * (max(positive) / min(positive)) ** 0.12 * 1.3)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if max(positive) > 100 * min(positive) else (1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         finite = [0, *(x for value in numbers.values() for x in value if np.isfinite(x))]
         axes.set_xlim(1.12 * min(finite), 1.12 * max(finite) or 1)
@@ -325,7 +331,8 @@ def _axes(figure, columns, xlabel, ylabel, title="", looks=None, ticks=5, left=6
         figure.text(x0 / width, 1 - 8 / height, title, va="top", fontsize=11, color=INK)
     for name, x, row in entries:
         y = (height - (30 if title else 6) - 10 - 20 * row) / height
-        line = Line2D((x / width, (x + 30) / width), (y, y), **{"linewidth": 1.8, **looks[name]})
+        ends = (x + 15,) if looks[name].get("linestyle") == "none" else (x, x + 30)
+        line = Line2D([end / width for end in ends], [y] * len(ends), **{"linewidth": 1.8, **looks[name]})
         figure.add_artist(line)
         figure.text((x + 36) / width, y, name, va="center_baseline", fontsize=9, color=INK)
     return axes

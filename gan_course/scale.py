@@ -26,6 +26,11 @@ BUDGETS = {
         "cpu": Budget(seconds=90, rung_seconds=60),
         "gpu": Budget(seconds=120, rung_seconds=60, n_eval=50_000),
     },
+    "02": {
+        "smoke": Budget(images=2_000, steps=30),
+        "cpu": Budget(images=20_000, steps=800),
+        "gpu": Budget(steps=4_000),
+    },
 }
 
 TRAINING = {"smoke": {"steps": 40}, "cpu": {"seconds": 90.0}, "gpu": {"seconds": 120.0}}  # `train` without a length
@@ -34,6 +39,7 @@ TRAINING = {"smoke": {"steps": 40}, "cpu": {"seconds": 90.0}, "gpu": {"seconds":
 MINUTES = {
     "00": {"smoke": 0.3, "cpu": 1, "gpu": 1},
     "01": {"smoke": 0.4, "cpu": 10, "gpu": 10},
+    "02": {"smoke": 0.4, "cpu": 2, "gpu": 2},
 }
 
 

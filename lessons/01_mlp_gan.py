@@ -385,8 +385,8 @@ print("G's loss is ln 2 to within a tenth:", abs(loss_g.item() / math.log(2) - 1
 plotting.losses(trainer.history)
 
 # %% [markdown]
-# D's loss stays below 2 ln 2 and G's above ln 2: D has the upper hand, and that is why G keeps getting useful gradients. The curves say who is ahead. They do
-# not say whether the pictures are good: that needs a score of its own, below.
+# D's loss stays a little below 2 ln 2 and G's a little above ln 2: D has the upper hand, and that is why G keeps getting useful gradients. The curves say who
+# is ahead. They do not say whether the pictures are good: that needs a score of its own, below.
 #
 # ## Why logits
 # You could end D in Sigmoid and take the logarithm of its output. In exact arithmetic that is the same. In float32, with a D that is sure of itself:
@@ -512,8 +512,9 @@ for name, rung in rungs.items():
 plotting.bars(ladder, xlabel="Fréchet distance, logarithmic: lower is better", log=True, title="One change at a time, same seconds")
 
 # %% [markdown]
-# Compare with your guess. At `cpu` scale no single rung does it all: BatchNorm and the missing momentum carry most of the way. One seed is one seed: neighbours on the
-# ladder that differ by a few per cent may swap places with another seed.
+# Compare with your guess. One seed is one seed: neighbours on the ladder that differ by a fifth may swap places with another seed, and a rung
+# that does nothing on its own may be what a later one needs. The last step is the largest at `cpu` scale, and it did not change the training at all: G
+# circles around a good place, and the average of its recent weights sits in the middle.
 #
 # First and last rung, beside real digits:
 
@@ -541,7 +542,8 @@ print("three more steps, resumed and not stopped, give the same weights:", same)
 # The same from a terminal: `python -m gan_course train mlp-tuned --data mnist --seconds 60 --out run`, Ctrl-C when you like, and `--resume` to go on.
 #
 # ## Steer it
-# Noise space has directions. The sliders move z along those that G's first layer reacts to most; the row shows where each one leads.
+# Noise space has directions. The sliders move z along those that G's first layer reacts to most, or along which its features vary most; the row shows where
+# each one leads. Truncation pulls extreme entries of z back: more typical digits, less variety.
 
 # %%
 widgets.NoiseExplorer(best.generator())
@@ -551,6 +553,13 @@ widgets.NoiseExplorer(best.generator())
 
 # %%
 widgets.NoiseExplorer(pretrained("mlp-tuned-mnist"))
+
+# %% [markdown]
+# From one z to another there are two ways: the straight line and the arc. Noise of 100 dimensions has a length close to 10, always; the middle of a straight
+# line is shorter, a place where G has hardly been. Move t and compare the two images with the two lengths:
+
+# %%
+widgets.Interpolation(pretrained("mlp-tuned-mnist"))
 
 # %% [markdown]
 # ## What to remember
@@ -565,6 +574,8 @@ widgets.NoiseExplorer(pretrained("mlp-tuned-mnist"))
 # - Radford et al. 2016, *Unsupervised Representation Learning with DCGANs*, [arXiv:1511.06434](https://arxiv.org/abs/1511.06434): section 3
 # - Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule*, [arXiv:1706.08500](https://arxiv.org/abs/1706.08500): the Fréchet distance
 # - Yazıcı et al. 2019, *The Unusual Effectiveness of Averaging in GAN Training*, [arXiv:1806.04498](https://arxiv.org/abs/1806.04498)
+# - White 2016, *Sampling Generative Networks*, [arXiv:1609.04468](https://arxiv.org/abs/1609.04468): section 2, the arc
+# - Härkönen et al. 2020, *GANSpace*, [arXiv:2004.02546](https://arxiv.org/abs/2004.02546): directions from features
 # - Shen and Zhou 2021, *Closed-Form Factorization of Latent Semantics in GANs*, [arXiv:2007.06600](https://arxiv.org/abs/2007.06600)
 #
-# **Next:** lesson 02 takes LeakyReLU and Tanh apart and measures what each does to the gradient that reaches G.
+# **Next:** [lesson 02](02_leakyrelu_and_tanh.ipynb) takes LeakyReLU and Tanh apart and measures what each does to the gradient that reaches G.

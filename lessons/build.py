@@ -2,7 +2,8 @@
 
 python lessons/build.py            build; outputs of unchanged cells stay
 python lessons/build.py --check    say which notebooks are not in step with their lesson; exit status 1 if any
-python lessons/build.py --execute  build, run at `cpu` scale on the real data, store the outputs
+python lessons/build.py --execute  build, run at `cpu` scale on the real data, store the outputs. The solutions run at that
+                                   scale; the learner's version runs at `smoke` and takes over what both have in common
 Names of lessons (01_mlp_gan …) limit either to those.
 """
 
@@ -70,12 +71,13 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
     return notebook
 
 
-def keep_outputs(notebook, old) -> None:
-    """Take over the outputs of cells whose id and source are as before."""
+def keep_outputs(notebook, old, but: str = "") -> None:
+    """Take over the outputs of cells whose id and source are as before, except of those tagged `but`."""
     before = {cell.id: cell for cell in old.cells if cell.cell_type == "code"}
     for cell in notebook.cells:
         was = before.get(cell.get("id"))
-        if cell.cell_type == "code" and was is not None and was.source == cell.source:
+        tagged = but in cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and was is not None and was.source == cell.source and not tagged:
             cell.outputs, cell.execution_count = was.outputs, was.execution_count
 
 
@@ -113,7 +115,8 @@ def main(argv=None) -> int:
         parser.error(f"no lesson called {', '.join(sorted(unknown))}; there are: {', '.join(lessons())}")
     behind = []
     for name in args.names or lessons():
-        for folder in VERSIONS:
+        solutions = None
+        for folder in reversed(VERSIONS):
             path = ROOT / folder / f"{name}.ipynb"
             notebook = build(name, folder)
             if path.exists():
@@ -125,7 +128,11 @@ def main(argv=None) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             if args.execute:
                 print(f"running {folder}/{name}.ipynb", flush=True)
-                execute(notebook, path.parent, args.scale)
+                execute(notebook, path.parent, args.scale if solutions is None else "smoke")
+                if solutions is None:
+                    solutions = notebook
+                else:
+                    keep_outputs(notebook, solutions, but="check")
             path.write_text(text(notebook), encoding="utf-8")
             print(f"{folder}/{name}.ipynb: {path.stat().st_size / 1000:.0f} kB")
     if behind:

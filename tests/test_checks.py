@@ -257,3 +257,84 @@ def test_hints_are_folded_away_and_escaped():
     assert bundle["text/html"].count("<details>") == 2
     assert "&lt;" in checks.Verdict("fail", "a<b", "x")._repr_mimebundle_()["text/html"]
     assert re.fullmatch(r"✘ .+", bundle["text/plain"])
+
+
+WRONG_ACTIVATIONS = [
+    (checks.leaky_relu, lambda x, a: F.relu(x), "plain ReLU"),
+    (checks.leaky_relu, lambda x, a: torch.where(x > 0, x, -a * x), "slope alpha is positive"),
+    (checks.leaky_relu, lambda x, a: a * x, "positive ones must pass unchanged"),
+    (checks.leaky_relu, lambda x, a: torch.where(x > 0, a * x, x), "swapped"),
+    (checks.leaky_relu, lambda x, a: torch.where(x > 0, x, torch.tensor(a)), "the same number"),
+    (checks.leaky_relu, lambda x, a: x if (x > 0) else a * x, "raised"),
+    (checks.leaky_relu, lambda x, a: x.mean(), "shape must stay"),
+    (checks.leaky_relu_slope, lambda x, a: torch.where(x > 0, 1.0, -a), "slope is +alpha"),
+    (checks.leaky_relu_slope, F.leaky_relu, "the function itself"),
+    (checks.leaky_relu_slope, lambda x, a: (x > 0).float(), "plain ReLU"),
+    (checks.leaky_relu_slope, lambda x, a: torch.where(x > 0, a, 1.0), "swapped"),
+    (checks.leaky_relu_slope, lambda x, a: a, "shape"),
+    (checks.tanh_from_sigmoid, lambda x: 2 * torch.sigmoid(x) - 1, "half as steep"),
+    (checks.tanh_from_sigmoid, lambda x: torch.sigmoid(2 * x), "between 0 and 1"),
+    (checks.tanh_from_sigmoid, lambda x: 2 * torch.sigmoid(2 * x), "between 0 and 2"),
+    (checks.tanh_from_sigmoid, lambda x: 2 * torch.sigmoid(2 * x) + 1, "Tanh gives"),
+    (checks.dead_units, lambda p: (p <= 0).float().mean(), "negative entries"),
+    (checks.dead_units, lambda p: (p <= 0).any(0).float().mean(), "for any input"),
+    (checks.dead_units, lambda p: (p <= 0).all(1).float().mean(), "dim=0"),
+    (checks.dead_units, lambda p: (p <= 0).all(0).sum(), "the number of dead units"),
+    (checks.dead_units, lambda p: (p <= 0).all(0), "one number"),
+]
+
+
+@pytest.mark.parametrize(("check", "answer", "named"), WRONG_ACTIVATIONS)
+def test_wrong_activation_answers_are_told_apart(check, answer, named):
+    verdict = check(answer)
+    assert verdict.status == "fail"
+    assert named in verdict.message
+
+
+def _gradient(how, reduce=torch.sum):
+    def answer(D, x_fake):
+        x = x_fake.detach().requires_grad_(True)
+        return how(torch.autograd.grad(reduce(D(x)), x)[0])
+
+    return answer
+
+
+def _backward(D, x_fake):
+    D(x_fake).sum().backward()
+    return next(D.parameters()).grad
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        (_gradient(lambda g: g), "the gradient itself"),
+        (_gradient(torch.Tensor.norm), "over the whole batch"),
+        (_gradient(lambda g: g.flatten(1).norm(dim=1), torch.mean), "averaged over the batch"),
+        (_gradient(lambda g: g.flatten(1).square().sum(1)), "squared norm"),
+        (_backward, "D's weights"),
+    ],
+)
+def test_wrong_gradients_are_told_apart(answer, named):
+    verdict = checks.gradient_at_fakes(answer)
+    assert verdict.status == "fail"
+    assert named in verdict.message
+
+
+def test_myths():
+    right = {statement: truth for statement, (truth, _) in checks.MYTHS.items()}
+    assert checks.activation_myths(right).status == "pass"
+    assert checks.activation_myths(dict.fromkeys(right, ...)).status == "todo"
+    for statement, truth in right.items():
+        verdict = checks.activation_myths(right | {statement: not truth})
+        assert verdict.status == "fail" and statement in verdict.message
+    first = next(iter(right))
+    assert "one to go" in checks.activation_myths(right | {first: ...}).message
+    assert "missing" in checks.activation_myths({}).message
+
+
+@pytest.mark.parametrize(
+    "check",
+    [checks.leaky_relu, checks.leaky_relu_slope, checks.tanh_from_sigmoid, checks.dead_units, checks.gradient_at_fakes],
+)
+def test_untouched_activation_stubs_are_not_done_yet(check):
+    assert check(lambda *_: None).message == "not done yet"

@@ -42,7 +42,7 @@ def test_an_unknown_classifier_is_named():
 
 def test_training_one_learns_and_can_be_saved(tmp_path, monkeypatch):
     images = data.load("digits", limit=1200)
-    net = features.train_classifier(images, epochs=2, batch_size=50, log=lambda _: None)
+    net = features.train_classifier(images, features.Plan(epochs=2), batch_size=50, log=lambda _: None)
     accuracy = net.accuracy(data.load("digits", "test"))
     assert accuracy > 0.6
     features.save_classifier(net, tmp_path, "digits", {"test_accuracy": accuracy})

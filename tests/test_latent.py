@@ -17,3 +17,35 @@ def test_directions_are_unit_orthogonal_and_strongest_first():
 def test_truncation_pulls_back_to_the_limit():
     z = torch.tensor([-3.0, 0.2, 3.0])
     assert latent.truncate(z, 0.5).tolist() == [-0.5, torch.tensor(0.2).item(), 0.5]
+
+
+def test_feature_directions_move_the_features_most():
+    torch.manual_seed(0)
+    G = build("mlp", (1, 28, 28))[0].eval()
+    d = latent.feature_directions(G, 5)
+    assert d.shape == (5, 100)
+    torch.testing.assert_close(d.norm(dim=1), torch.ones(5))
+    assert torch.equal(d, latent.feature_directions(G, 5))
+    hidden, z = G.net[:-2], torch.randn(500, 100)
+    with torch.no_grad():
+        moved = lambda v: (hidden(z + v) - hidden(z)).norm(dim=1).mean()  # noqa: E731
+        random = torch.nn.functional.normalize(torch.randn(20, 100), dim=1)
+        assert moved(d[0]) > max(moved(v) for v in random)
+
+
+def test_both_ways_start_and_end_right():
+    a, b = torch.randn(2, 100, generator=torch.Generator().manual_seed(0))
+    t = torch.linspace(0, 1, 11)
+    for way in (latent.lerp, latent.slerp):
+        path = way(a, b, t)
+        assert path.shape == (11, 100)
+        torch.testing.assert_close(path[0], a)
+        torch.testing.assert_close(path[-1], b)
+
+
+def test_the_arc_keeps_the_length_and_the_line_does_not():
+    a, b = torch.nn.functional.normalize(torch.randn(2, 100, generator=torch.Generator().manual_seed(0)), dim=1)
+    t = torch.linspace(0, 1, 11)
+    torch.testing.assert_close(latent.slerp(a, b, t).norm(dim=1), torch.ones(11))
+    assert latent.lerp(a, b, t).norm(dim=1).min() < 0.85
+    torch.testing.assert_close(latent.slerp(a, a, t), a.expand(11, -1))

@@ -47,3 +47,36 @@ def test_recomputed_statistics_are_those_of_the_data():
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(UserError, match="no architecture called 'mpl'; there are: mlp"):
         models.build("mpl", (1, 28, 28))
+
+
+@pytest.mark.parametrize(("output", "low", "high"), [("tanh", -1, 1), ("sigmoid", 0, 1), ("none", -1e9, 1e9)])
+def test_last_layers_and_their_ranges(output, low, high):
+    torch.manual_seed(0)
+    G, _ = models.build("mlp", (1, 28, 28), generator={"output": output})
+    x = G(1000 * torch.randn(20, 100))
+    assert low <= x.min() and x.max() <= high
+    assert (x.max() > 1) == (output == "none")
+
+
+def test_dead_units_are_those_that_nothing_switches_on():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2), nn.LeakyReLU(0.2))
+    with torch.no_grad():
+        net[1].bias.copy_(torch.tensor([-100.0, -100, -100, 100]))
+        net[3].bias.fill_(1e6)
+    assert models.dead_units(net, torch.rand(10, 1, 2, 2)) == [0.75, 0.0]
+
+
+def test_the_gradient_at_an_image_is_that_of_its_logit():
+    D = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))
+    norms = models.gradient_at(D, torch.randn(3, 1, 2, 2))
+    torch.testing.assert_close(norms, D[1].weight.norm().detach().expand(3))
+    assert D[1].weight.grad is None
+
+
+def test_another_slope_keeps_the_weights():
+    torch.manual_seed(0)
+    _, D = models.build("mlp", (1, 28, 28))
+    other = models.with_slope(D, 0.01)
+    assert [m.negative_slope for m in other.modules() if isinstance(m, nn.LeakyReLU)] == [0.01] * 3
+    assert [m.negative_slope for m in D.modules() if isinstance(m, nn.LeakyReLU)] == [0.2] * 3
+    assert all(torch.equal(a, b) for a, b in zip(D.parameters(), other.parameters(), strict=True))

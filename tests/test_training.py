@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from gan_course import UserError, data
+from gan_course import UserError, data, models
 from gan_course.training import RECIPES, Diverged, Trainer, checkpoint, recipe
 from gan_course.training.trainer import LOG_EVERY, MAX_SNAPSHOTS
 
@@ -21,9 +21,16 @@ def digits():
 
 
 def small(name, **changes):
-    """A recipe with small networks of the same kind, so that a test takes a moment."""
-    nets = {"generator": {"widths": (16, 16)}, "discriminator": {"widths": (16, 8)}}
-    return recipe(name).vary(**(nets | {"batch_size": 20} | changes))
+    """A recipe with thin networks of the same kind, so that a test takes a moment."""
+    made = recipe(name)
+    layers = {"mlp": (2, 2), "dcgan16": (2, 2), "dcgan28": (3, 2)}.get(made.architecture, (3, 3))
+    nets = {net: {"widths": (8,) * n} for net, n in zip(("generator", "discriminator"), layers, strict=True)}
+    return made.vary(**(nets | {"batch_size": 20} | changes))
+
+
+def fitting(name, images):
+    """The images at the size that the recipe's networks make."""
+    return images.resize(models.ARCHITECTURES[recipe(name).architecture].size or 28)
 
 
 def fingerprint(trainer):
@@ -78,6 +85,7 @@ def test_each_step_improves_its_own_side(digits):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resumed_is_uninterrupted(name, precision, digits, tmp_path):
+    digits = fitting(name, digits)
     whole = Trainer(small(name), digits, seed=3, precision=precision).run(steps=67)
     part = Trainer(small(name), digits, seed=3, precision=precision).run(steps=33)
     part.save(tmp_path)
@@ -234,13 +242,15 @@ def test_bad_input_is_one_line(make, message, digits):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["mlp-classic", "mlp-tuned", "sndcgan32"])
 def test_killed_run_resumes_as_if_never_killed(name, digits, tmp_path):
+    digits, r = fitting(name, digits), small(name)
     program = (
-        "import sys; from gan_course import data; from gan_course.training import Trainer, recipe, trainer\n"
+        "from gan_course import data; from gan_course.training import Trainer, recipe, trainer\n"
         "trainer.SAVE_EVERY = 0.0\n"  # save after every step
-        f"r = recipe({name!r}).vary(generator={{'widths': (16, 16)}}, discriminator={{'widths': (16, 8)}}, batch_size=20)\n"
-        f"Trainer(r, data.load('digits'), seed=3, precision='fp32', out={str(tmp_path)!r}).run(steps=10**6)\n"
+        f"r = recipe({name!r}).vary(generator={r.generator}, discriminator={r.discriminator}, batch_size=20)\n"
+        f"digits = data.load('digits').resize({digits.shape[1]})\n"
+        f"Trainer(r, digits, seed=3, precision='fp32', out={str(tmp_path)!r}).run(steps=10**6)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())})
     deadline = time.monotonic() + 60
@@ -253,3 +263,26 @@ def test_killed_run_resumes_as_if_never_killed(name, digits, tmp_path):
     assert resumed.step > 0
     whole = Trainer(small(name), digits, seed=3, precision="fp32").run(steps=resumed.step + 10)
     assert_same_run(whole, resumed.run(steps=10))
+
+
+def test_settings_change_during_a_run_and_are_remembered(digits, tmp_path):
+    trainer = Trainer(small("mlp-classic"), digits, precision="fp32")
+    trainer.run(steps=3)
+    trainer.change(lr_g=5e-4, d_steps=2, loss="minimax")
+    trainer.run(steps=3)
+    assert trainer.opt_g.param_groups[0]["lr"] == trainer.recipe.lr_g == 5e-4
+    assert trainer.images_seen == 3 * trainer.recipe.batch_size + 3 * 2 * trainer.recipe.batch_size
+    trainer.save(tmp_path)
+    again = Trainer.resume(tmp_path, digits)
+    assert again.changes == trainer.changes == [{"step": 3, "lr_g": 5e-4, "d_steps": 2, "loss": "minimax"}]
+    assert again.recipe == trainer.recipe and again.images_seen == trainer.images_seen
+    trainer.run(steps=2), again.run(steps=2)
+    assert all(torch.equal(a, b) for a, b in zip(trainer.G.parameters(), again.G.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("setting", [{"batch_size": 3}, {"loss": "wgan"}, {"d_steps": 0}, {"lr_g": -1.0}, {"lr_d": float("nan")}])
+def test_impossible_changes_are_refused(setting, digits):
+    trainer = Trainer(small("mlp-classic"), digits, precision="fp32")
+    with pytest.raises(UserError, match=next(iter(setting)) if "loss" not in setting else "no loss called"):
+        trainer.change(**setting)
+    assert trainer.changes == []

@@ -27,6 +27,7 @@ def tick(monitor):
 
 
 def test_ticks_train_only_while_playing(monitor, trainer):
+    monitor.steps = 1_000_000
     tick(monitor)
     assert trainer.step == 0
     monitor._play_button.click()
@@ -153,3 +154,62 @@ def test_illnesses_are_told_apart_from_health():
     assert "mode collapse" in illness.diagnose(healthy, real[:1].expand(64, -1, -1, -1), real)
     assert "D wins" in illness.diagnose(winning, real.flip(0), real)
     assert illness.diagnose(winning[:0], real, real) is None
+
+
+def test_settings_follow_and_move_the_trainer(monitor, trainer):
+    assert monitor._settings["lr_g"].value == trainer.recipe.lr_g
+    monitor._settings["lr_g"].value = 5e-4
+    monitor._settings["loss"].value = "minimax"
+    assert trainer.recipe.lr_g == 5e-4 and trainer.recipe.loss == "minimax"
+    assert "loss = minimax" in monitor._told.value
+
+
+def test_late_ticks_are_told(monitor, trainer):
+    monitor.steps = 1_000_000
+    monitor.play()
+    tick(monitor)
+    monitor._ended -= 5
+    tick(monitor)
+    assert "paused: tab hidden" in monitor._told.value
+    assert monitor.playing
+
+
+def test_the_noise_explorer_truncates_reseeds_and_changes_directions():
+    torch.manual_seed(0)
+    explorer = widgets.NoiseExplorer(build("mlp", (1, 28, 28))[0].eval(), n=3)
+    assert explorer.box is not None
+    pictures = {explorer._picture.value}
+    explorer._truncation.value = 0.5
+    pictures.add(explorer._picture.value)
+    explorer._seed.value = 7
+    pictures.add(explorer._picture.value)
+    explorer._sliders[0].value = 2
+    explorer._kind.value = "features"
+    assert [s.value for s in explorer._sliders] == [0, 0, 0]
+    explorer._sliders[0].value = 2
+    pictures.add(explorer._picture.value)
+    assert len(pictures) == 4
+
+
+def test_the_interpolation_moves():
+    torch.manual_seed(0)
+    walk = widgets.Interpolation(build("mlp", (1, 28, 28))[0].eval())
+    assert walk.box is not None
+    now, ways = walk._now.value, walk._ways.value
+    walk._slider.value = 0.2
+    assert walk._now.value != now and walk._ways.value == ways
+    walk._renew(1)
+    assert walk._ways.value != ways
+    assert walk.picture().count("<img alt=") == 3
+
+
+def test_the_activation_explorer_measures_what_it_says():
+    torch.manual_seed(0)
+    G, D = build("mlp", (1, 28, 28))
+    explorer = widgets.ActivationExplorer(D, G(torch.randn(20, 100)).detach())
+    assert explorer.measure(0.0, 3.0) == ([1.0, 1.0, 1.0], 0.0)
+    assert explorer.measure(0.2, 3.0)[1] > 0
+    assert explorer.box is not None
+    explorer._alpha.value, explorer._shift.value = 0, 3
+    assert "dead units per layer: 100%, 100%, 100%" in explorer._words.value
+    assert explorer.picture().count("<img alt=") == 2

@@ -17,7 +17,7 @@ from gan_course import UserError, __version__
 from gan_course.models import build
 from gan_course.training.recipes import Recipe
 
-FORMAT = 1
+FORMAT = 2
 COLUMNS = ("step", "images", "seconds", "loss_d", "loss_g", "d_real", "d_fake")
 
 
@@ -74,6 +74,7 @@ def config(trainer) -> dict:
         "device": str(trainer.device),
         "threads": torch.get_num_threads(),
         "step": trainer.step,
+        "changes": trainer.changes,
         "seconds": round(trainer.seconds, 1),
         **trainer.notes,
         "versions": {"gan_course": __version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -89,6 +90,8 @@ def state(trainer) -> dict:
         "seed": trainer.seed,
         "precision": trainer.precision,
         "step": trainer.step,
+        "images_seen": trainer.images_seen,
+        "changes": trainer.changes,
         "seconds": trainer.seconds,
         "G": trainer.G.state_dict(),
         "D": trainer.D.state_dict(),
@@ -98,6 +101,7 @@ def state(trainer) -> dict:
         "rng": trainer.rng.get_state(),
         "torch_state": trainer.torch_state(),
         "window": trainer._window,
+        "newest": trainer._newest,
         "history": torch.tensor([[row[c] for c in COLUMNS] for row in trainer.history], dtype=torch.float64),
         "snapshot_steps": [step for step, _ in trainer.snapshots],
         "snapshots": [images for _, images in trainer.snapshots],
@@ -117,13 +121,19 @@ def resume(cls, folder, images, recipe: Recipe | None, seed: int | None):
     if wrong:
         raise UserError(f"{folder} was trained with other settings (checkpoint here, yours there): {'; '.join(wrong)}")
     trainer = cls(made_with, images, seed=saved["seed"], precision=saved["precision"])
-    for name in ("G", "D", "G_ema", "opt_g", "opt_d"):
+    for name in ("G", "D", "G_ema"):
         if saved[name] is not None:
             getattr(trainer, name).load_state_dict(saved[name])
+    for optimizer, name in ((trainer.opt_g, "opt_g"), (trainer.opt_d, "opt_d")):
+        groups = optimizer.state_dict()["param_groups"]  # of this device: another one has other flags and another kind of lr
+        optimizer.load_state_dict({"state": saved[name]["state"], "param_groups": groups})
     trainer.rng.set_state(saved["rng"].cpu())
     trainer._torch_state = [s.cpu() for s in saved["torch_state"]]
     trainer._window.copy_(saved["window"])
-    trainer.step, trainer.seconds, trainer.snapshot_every = saved["step"], saved["seconds"], saved["snapshot_every"]
+    trainer._newest.copy_(saved["newest"])
+    trainer.step, trainer.images_seen, trainer.changes = saved["step"], saved["images_seen"], saved["changes"]
+    trainer.seconds, trainer.snapshot_every = saved["seconds"], saved["snapshot_every"]
+    trainer._set_learning_rates()
     trainer.history = [_row(values) for values in saved["history"].tolist()]
     trainer.snapshots = list(zip(saved["snapshot_steps"], (s.cpu() for s in saved["snapshots"]), strict=True))
     return trainer

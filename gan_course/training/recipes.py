@@ -10,7 +10,8 @@ class Recipe:
     """Hyper-parameters of one run. `dataclasses.replace(recipe, …)` makes a variation; `asdict` makes it JSON.
 
     `generator` and `discriminator` hold the arguments of the two networks (`gan_course.models`). `ema` is the decay per
-    step of the averaged generator weights; 0 keeps no average. `d_steps` counts D steps for each G step.
+    step of the averaged generator weights; 0 keeps no average. `d_steps` counts D steps for each G step. `decay_steps`: both
+    learning rates fall linearly to 0 over so many steps (0: they stay). `flip`: real images are mirrored half of the time.
     """
 
     name: str
@@ -24,6 +25,8 @@ class Recipe:
     betas: tuple[float, float] = (0.5, 0.999)
     d_steps: int = 1
     ema: float = 0.0
+    decay_steps: int = 0
+    flip: bool = False
 
     def differences(self, other: "Recipe") -> list[str]:
         """Lines like `lr_g: 0.001 here, 0.002 there` for every hyper-parameter that differs."""
@@ -56,12 +59,39 @@ RECIPES = {
             betas=(0.0, 0.9),
             ema=0.998,
         ),
+        Recipe("dcgan16", architecture="dcgan16", batch_size=64, lr_g=2e-4, lr_d=2e-4),
+        Recipe("dcgan28", architecture="dcgan28", batch_size=64, lr_g=2e-4, lr_d=2e-4),
+        Recipe("dcgan32", architecture="dcgan32", batch_size=64, lr_g=2e-4, lr_d=2e-4),
+        Recipe(
+            "sndcgan32",
+            architecture="sndcgan32",
+            batch_size=64,
+            lr_g=4e-4,
+            lr_d=4e-4,
+            betas=(0.0, 0.9),
+            ema=0.998,
+            flip=True,
+        ),
     ]
 }
 
+# What a recipe changes at full scale: the generator and the seven-convolution discriminator of the spectral-norm paper
+# (Miyato et al. 2018, table 3), which are three times slower and pay only over hundreds of thousands of steps.
+AT_SCALE = {
+    ("sndcgan32", "gpu"): {
+        "generator": {"widths": (512, 256, 128, 64), "last_conv": True},
+        "discriminator": {"deep": True},
+        "lr_g": 2e-4,
+        "lr_d": 2e-4,
+        "loss": "hinge",
+        "ema": 0.9999,
+        "decay_steps": 100_000,
+    },
+}
 
-def recipe(name: str) -> Recipe:
-    """The recipe of that name; UserError names the ones there are."""
+
+def recipe(name: str, scale: str = "cpu") -> Recipe:
+    """The recipe of that name, as it is at a scale; UserError names the ones there are."""
     if name not in RECIPES:
         raise UserError(f"no recipe called {name!r}; there are: {', '.join(RECIPES)}")
-    return RECIPES[name]
+    return RECIPES[name].vary(**AT_SCALE.get((name, scale), {}))

@@ -17,8 +17,10 @@ from gan_course.training import checkpoint
 from gan_course.training.recipes import Recipe
 
 PRECISIONS = ("auto", "fp32", "bf16")
+NOTED = ("loss_d", "loss_g", "d_real", "d_fake")
 LOG_EVERY = 20  # steps behind one row of the history
 MAX_SNAPSHOTS = 32
+PLAIN_STEPS = 5  # before a CUDA graph is recorded: they initialise libraries and Adam
 SAVE_EVERY = 30.0  # seconds between checkpoints of a run that has an `out` folder
 
 
@@ -31,13 +33,15 @@ class Trainer:
 
     recipe: hyper-parameters (`gan_course.training.recipe(name)`). images: uint8 on the device where training runs.
     precision: "fp32", "bf16" (autocast), or "auto", which times both on the first `run` and keeps the faster.
-    out: a folder that `run` saves to every 30 s, when it ends and when it is interrupted.
+    out: a folder that `run` saves to every 30 s, when it ends and when it is interrupted. capture: on CUDA, record the step
+    as a graph and replay it: the same numbers, to tolerance, in less time.
 
-    Public state: `G`, `D`, `step`, `images_seen`, `seconds` (spent inside `run`), `history` (a dict per 20 steps: step,
-    images, seconds, loss_d, loss_g, d_real, d_fake), `snapshots` (pairs of a step and uint8 (64, C, H, W) from fixed noise).
+    Public state: `G`, `D`, `step`, `images_seen` (real images shown to D), `seconds` (spent inside `run`), `changes` (what
+    `change` did), `history` (a dict per 20 steps: step, images, seconds, loss_d, loss_g, d_real, d_fake), `snapshots`
+    (pairs of a step and uint8 (64, C, H, W) from fixed noise).
     """
 
-    def __init__(self, recipe: Recipe, images, *, seed: int = 0, precision: str = "auto", out=None):
+    def __init__(self, recipe: Recipe, images, *, seed: int = 0, precision: str = "auto", out=None, capture: bool = True):
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
         if recipe.loss not in LOSSES:
@@ -45,6 +49,7 @@ class Trainer:
         if not 2 <= recipe.batch_size <= len(images):
             raise UserError(f"batch_size {recipe.batch_size} does not fit {len(images)} images; use 2 to {len(images)}")
         self.recipe, self.images, self.seed, self.precision, self.out = recipe, images, seed, precision, out
+        self.capture = capture
         self.device = images.data.device
         self.rng = torch.Generator(self.device).manual_seed(seed)  # indices and noise
         self._torch_state = None  # torch's global random state as this run sees it: initial weights, dropout
@@ -52,17 +57,26 @@ class Trainer:
         self.notes = {}  # whatever else belongs into config.json
         with self._own_torch_state():
             G, D = build(recipe.architecture, images.shape, generator=recipe.generator, discriminator=recipe.discriminator)
-            self.G, self.D = G.to(self.device), D.to(self.device)
+            layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+            self.G, self.D = (net.to(self.device, memory_format=layout) for net in (G, D))
+        self._batch_norm_in_d = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in D.modules())
         self.opt_g, self.opt_d = self._adam(self.G, recipe.lr_g), self._adam(self.D, recipe.lr_d)
         self.loss = LOSSES[recipe.loss]
+        self._ema_decay = torch.tensor(0.0, device=self.device)
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False) if recipe.ema else None
         self.z_fixed = torch.randn(64, self.G.noise_dim, generator=_generator(self.device, seed + 1), device=self.device)
-        self.step, self.seconds, self._newest = 0, 0.0, {}
+        self.step, self.images_seen, self.seconds = 0, 0, 0.0
+        self.changes = []  # what `change` did, by step
         self.history, self.snapshots, self.snapshot_every = [], [], LOG_EVERY
-        self._window = torch.zeros(LOG_EVERY, 4, device=self.device)  # loss_d, loss_g, d_real, d_fake of recent steps
+        self._newest = torch.full((4,), math.nan, device=self.device)  # loss_d, loss_g, d_real, d_fake
+        self._window = torch.zeros(LOG_EVERY, 4, device=self.device)  # the same of recent steps
+        self._graph, self._plain_steps = None, 0
 
     def _adam(self, net: nn.Module, lr: float) -> torch.optim.Adam:
-        return torch.optim.Adam(net.parameters(), lr=lr, betas=self.recipe.betas, fused=self.device.type in ("cpu", "cuda"))
+        cuda = self.device.type == "cuda"  # there the learning rate is a tensor: a captured step reads its newest value
+        lr = torch.tensor(lr, device=self.device) if cuda else lr
+        fused = self.device.type in ("cpu", "cuda")
+        return torch.optim.Adam(net.parameters(), lr=lr, betas=self.recipe.betas, fused=fused, capturable=cuda)
 
     # ---------------------------------------------------------------- the game
 
@@ -71,12 +85,12 @@ class Trainer:
         x_real = self.real_batch()
         with self.autocast():
             x_fake = self.G(self.noise()).detach()
-            logits_real, logits_fake = self.D(torch.cat([x_real, x_fake])).float().chunk(2)
+            logits_real, logits_fake = self.judge(x_real, x_fake)
         loss_d = self.loss.d(logits_real, logits_fake)
         self.opt_d.zero_grad()
         loss_d.backward()
         self.opt_d.step()
-        self._note([0, 2, 3], loss_d, logits_real.sigmoid().mean(), logits_fake.sigmoid().mean())
+        self._note(loss_d=loss_d, d_real=logits_real.sigmoid().mean(), d_fake=logits_fake.sigmoid().mean())
 
     def g_step(self) -> None:
         """One generator step: change G so that D takes its images for real. D stays as it is."""
@@ -89,19 +103,37 @@ class Trainer:
         self.opt_g.step()
         self.D.requires_grad_(True)
         self._average_weights()
-        self._note([1], loss_g)
+        self._note(loss_g=loss_g)
 
     def full_step(self) -> None:
         """The recipe's D steps, then one G step."""
+        if self.recipe.decay_steps:
+            self._set_learning_rates()
+        self._ema_decay.fill_(min(self.recipe.ema, (1 + self.step) / (10 + self.step)))  # forgets the initial weights quickly
+        self._graph.replay() if self._graph is not None else self._steps()
+        self._window[self.step % LOG_EVERY] = self._newest
+        self.step += 1
+        self.images_seen += self.recipe.batch_size * self.recipe.d_steps
+
+    def _steps(self) -> None:
         for _ in range(self.recipe.d_steps):
             self.d_step()
         self.g_step()
-        self.step += 1
+
+    def judge(self, x_real: Tensor, x_fake: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits for both, in one pass, which is faster; in two where BatchNorm would mix real and fake."""
+        if self._batch_norm_in_d:
+            return self.D(x_real).float(), self.D(x_fake).float()
+        return self.D(torch.cat([x_real, x_fake])).float().chunk(2)
 
     def real_batch(self) -> Tensor:
-        """batch_size random training images, (N, C, H, W) in [-1, 1]."""
+        """batch_size random training images, (N, C, H, W) in [-1, 1], half of them mirrored if the recipe says so."""
         size = (self.recipe.batch_size,)
-        return self.images.batch(torch.randint(len(self.images), size, generator=self.rng, device=self.device))
+        x = self.images.batch(torch.randint(len(self.images), size, generator=self.rng, device=self.device))
+        if self.recipe.flip:
+            mirrored = torch.rand(size, generator=self.rng, device=self.device) < 0.5
+            x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+        return x
 
     def noise(self) -> Tensor:
         """batch_size draws of z ~ N(0, 1), (N, noise_dim)."""
@@ -109,19 +141,20 @@ class Trainer:
 
     def autocast(self):
         """bfloat16 for the matrix products when the precision is bf16; weights, losses and Adam stay float32."""
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+        cuda = self.device.type == "cuda"  # a captured step must not keep casts from one replay to the next
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=not cuda)
 
     @torch.no_grad()
     def _average_weights(self) -> None:
         if self.G_ema is not None:
-            decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))  # forgets the initial weights quickly
-            torch._foreach_lerp_(list(self.G_ema.parameters()), list(self.G.parameters()), 1 - decay)
+            mean, now = list(self.G_ema.parameters()), list(self.G.parameters())
+            torch._foreach_mul_(mean, self._ema_decay)
+            torch._foreach_add_(mean, torch._foreach_mul(now, 1 - self._ema_decay))
 
     @torch.no_grad()
-    def _note(self, columns, *values) -> None:
-        for column, value in zip(columns, values, strict=True):
-            self._window[self.step % LOG_EVERY, column] = value.detach()
-            self._newest[column] = self.step % LOG_EVERY
+    def _note(self, **values: Tensor) -> None:
+        for name, value in values.items():
+            self._newest[NOTED.index(name)] = value.detach()
 
     # ---------------------------------------------------------------- running
 
@@ -146,6 +179,7 @@ class Trainer:
             if not self.snapshots:
                 self._take_snapshot()
             while self.step < last and time.perf_counter() < until and not interrupted():
+                self._capture()
                 self.full_step()
                 if self.step % LOG_EVERY == 0:
                     self.seconds = before + time.perf_counter() - start
@@ -164,6 +198,21 @@ class Trainer:
                 raise KeyboardInterrupt
         return self
 
+    def _capture(self) -> None:
+        """On CUDA, after a few plain steps: record the whole step as a CUDA graph, which replays without Python's overhead."""
+        if self.device.type != "cuda" or not self.capture or self._graph is not None:
+            return
+        self._plain_steps += 1
+        if self._plain_steps <= PLAIN_STEPS:
+            return
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(self.rng)
+        self.opt_d.zero_grad(), self.opt_g.zero_grad()  # gradients of plain steps would stay outside the graph's memory
+        torch.cuda.synchronize(self.device)
+        with torch.cuda.graph(graph):
+            self._steps()
+        self._graph = graph
+
     def substep(self, which: str) -> None:
         """One step by hand for looking closely: "d", "g" or "both". Only "both" counts as a step of the run."""
         with self._own_torch_state():
@@ -172,21 +221,43 @@ class Trainer:
             if which == "both" and self.step % LOG_EVERY == 0:
                 self._log()
 
-    def reset(self) -> None:
-        """Start over, in place: step 0 of the same recipe, data, seed and precision. Files already saved stay."""
-        self.__init__(self.recipe, self.images, seed=self.seed, precision=self.precision, out=self.out)
+    def change(self, **settings) -> None:
+        """Change lr_g, lr_d, d_steps or loss from the next step on. `recipe` follows, `changes` and config.json remember.
 
-    @property
-    def images_seen(self) -> int:
-        """Real images that D was shown so far."""
-        return self.step * self.recipe.batch_size * self.recipe.d_steps
+        Raises UserError for another setting or a value that no training survives.
+        """
+        if unknown := set(settings) - {"lr_g", "lr_d", "d_steps", "loss"}:
+            raise UserError(f"{unknown.pop()} cannot change during a run; lr_g, lr_d, d_steps and loss can")
+        for name, value in settings.items():
+            if name == "loss" and value not in LOSSES:
+                raise UserError(f"no loss called {value!r}; there are: {', '.join(LOSSES)}")
+            if name == "d_steps" and (value != int(value) or value < 1):
+                raise UserError(f"d_steps={value} is not possible; use 1 or more")
+            if name.startswith("lr") and not 0 <= value <= 10:
+                raise UserError(f"{name}={value} is not a learning rate; use 0 to 10")
+        self.recipe = self.recipe.vary(**settings)
+        self.loss = LOSSES[self.recipe.loss]
+        self._set_learning_rates()
+        self._graph, self._plain_steps = None, 0
+        self.changes.append({"step": self.step, **settings})
+
+    def _set_learning_rates(self) -> None:
+        horizon = self.recipe.decay_steps
+        left = max(0.0, 1 - self.step / horizon) if horizon else 1.0
+        for optimizer, lr in ((self.opt_g, self.recipe.lr_g), (self.opt_d, self.recipe.lr_d)):
+            for group in optimizer.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(lr * left)
+                else:
+                    group["lr"] = lr * left
+
+    def reset(self) -> None:
+        """Start over, in place: step 0 of the recipe as it stands, same data, seed and precision. Files already saved stay."""
+        self.__init__(self.recipe, self.images, seed=self.seed, precision=self.precision, out=self.out, capture=self.capture)
 
     def latest(self) -> dict[str, float]:
         """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""
-        last = (self.step - 1) % LOG_EVERY if self.step else None
-        rows = [self._newest.get(column, last) for column in range(4)]
-        row = [math.nan if r is None else self._window[r, column].item() for column, r in enumerate(rows)]
-        return dict(zip(("loss_d", "loss_g", "d_real", "d_fake"), row, strict=True))
+        return dict(zip(NOTED, self._newest.tolist(), strict=True))
 
     def _log(self) -> None:
         self._check_finite()
@@ -228,7 +299,7 @@ class Trainer:
 
     def snapshot(self) -> Tensor:
         """What G makes of the 64 fixed noise vectors now, uint8 (64, C, H, W)."""
-        return to_uint8(self.generator(n_statistics=1_000)(self.z_fixed))
+        return to_uint8(self.generator(n_statistics=500)(self.z_fixed))
 
     def _take_snapshot(self) -> None:
         self.snapshots.append((self.step, self.snapshot().cpu()))

@@ -8,6 +8,16 @@ from IPython.display import display
 
 PLAYING = "playing" if "playing" in W.Play.class_trait_names() else "_playing"  # ipywidgets 8, 7
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# A slider of ipywidgets shows its description but does not tell it to a screen reader. Sliders appear some time after this
+# script, so it watches the page for ten seconds. Where scripts do not run, nothing is lost but the names.
+NAME_SLIDERS = """<script>(() => {
+  const name = () => document.querySelectorAll(".widget-slider").forEach(slider => slider.querySelectorAll("[role=slider]")
+    .forEach(handle => handle.setAttribute("aria-label", slider.querySelector(".widget-label").textContent)));
+  const watch = new MutationObserver(name);
+  watch.observe(document.body, {childList: true, subtree: true});
+  setTimeout(() => watch.disconnect(), 10000);
+  name();
+})()</script>"""
 
 
 def in_notebook() -> bool:
@@ -55,7 +65,10 @@ class Controls:
         return f"gan-course-{id(self):x}"
 
     def _picture_bundle(self) -> dict[str, str]:
-        return {"text/plain": "The picture of these controls.", "text/html": f'<div class="{self._name}">{self.picture()}</div>'}
+        return {
+            "text/plain": "The picture of these controls.",
+            "text/html": f'<div class="{self._name}">{self.picture()}</div>{NAME_SLIDERS}',
+        }
 
 
 def line(text: str, kind: str = "") -> str:
@@ -67,9 +80,9 @@ def line(text: str, kind: str = "") -> str:
     return f'<div style="line-height:1.5;{bar.get(kind, "")}">{mark}{html.escape(text)}</div>'
 
 
-def button(text: str, tooltip: str, action, icon: str = "", style: str = "") -> W.Button:
-    """A button that says in words what it does; `action()` is called on a click."""
-    made = W.Button(description=text, tooltip=tooltip, icon=icon, button_style=style, layout={"width": "auto"})
+def button(text: str, tooltip: str, action, style: str = "") -> W.Button:
+    """A button that says in words what it does (an icon would get into its name); `action()` is called on a click."""
+    made = W.Button(description=text, tooltip=tooltip, button_style=style, layout={"width": "auto"})
     made.on_click(lambda _: action())
     return made
 

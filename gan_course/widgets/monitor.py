@@ -1,6 +1,6 @@
 """The training monitor: train, pause, step and look back, driven by a timer of the page (no threads).
 
-A hidden `Play` widget ticks in the browser; each tick trains a slice of about 300 ms, redraws at most twice a second and
+A hidden `Play` widget ticks in the browser; each tick trains a slice of about 400 ms, redraws at most twice a second and
 returns, so buttons act and other cells run in between. The monitor holds nothing of the training: that is the trainer's.
 """
 
@@ -15,12 +15,15 @@ import ipywidgets as W
 import torch
 
 from gan_course import plotting
+from gan_course.losses import LOSSES
 from gan_course.training import Diverged
+from gan_course.training.trainer import MAX_SNAPSHOTS
 from gan_course.widgets import foreground, view
 from gan_course.widgets.controls import PLAYING, Controls, button, line, row
 
 SPEEDS = {"as fast as possible": 0, "20 steps a second": 20, "5 steps a second": 5, "1 step a second": 1}
-SLICE, LONGEST_SLICE = 0.3, 1.5  # seconds of training a tick
+SLICE, LONGEST_SLICE = 0.4, 1.5  # seconds of training a tick
+LATE = 0.9  # seconds without a tick that mean a hidden tab (a page 300 ms away needs 0.6)
 REDRAW = 0.5  # seconds between pictures, more where drawing is slow
 _DRIVERS = weakref.WeakKeyDictionary()  # trainer → the monitor that drives it, so that no two do
 
@@ -42,7 +45,7 @@ class TrainingMonitor(Controls):
         self._note, self._kind = "", ""
         self._busy = threading.RLock()  # a kernel may run callbacks on another thread than cells
         self._drawn = self._drawing = self._saved = 0.0
-        self._ended = math.nan
+        self._ended, self._hidden = math.nan, 0.0
         previous = _DRIVERS.get(trainer, lambda: None)()
         if previous is not None:
             previous.pause("paused: another monitor drives this trainer now")
@@ -86,20 +89,20 @@ class TrainingMonitor(Controls):
             self._by_hand = True
             self._guarded(lambda: self.trainer.substep(which))
             done = {"d": "one D step: only D changed", "g": "one G step: only G changed", "both": "one full step: D, then G"}
-            if self._kind != "warning":
-                self._tell(done[which])
             self._follow()
             self.draw()
+            if self._kind != "warning":
+                self._tell(done[which])
 
     def reset(self) -> None:
-        """Start over from step 0 with the same recipe and seed."""
+        """Start over from step 0 with the settings as they stand and the same seed."""
         self.pause()
         with self._busy:
             self.trainer.reset()
             self._by_hand = False
-            self._tell("reset: step 0, the same recipe and seed")
             self._follow()
             self.draw()
+            self._tell("reset: step 0, the settings as they stand, the same seed")
         self.renew_picture()
 
     def save_animation(self) -> Path:
@@ -126,8 +129,11 @@ class TrainingMonitor(Controls):
         try:
             start = time.perf_counter()
             gap = 0 if math.isnan(self._ended) else start - self._ended
+            if gap > LATE + self._timer.interval / 1000:
+                self._hidden += gap
+                self._tell(f"paused: tab hidden, or the kernel busy elsewhere, for {self._hidden:.0f} s; it goes on by itself")
             self._guarded(lambda: self._advance(gap))
-            if time.perf_counter() - self._drawn > max(REDRAW, 10 * self._drawing):
+            if time.perf_counter() - self._drawn > max(REDRAW, 12 * self._drawing):
                 self.draw()
             self._ended = time.perf_counter()
         finally:
@@ -141,7 +147,7 @@ class TrainingMonitor(Controls):
         if rate:
             self.trainer.substep("both")
             return
-        seconds = min(LONGEST_SLICE, max(SLICE, 10 * gap))
+        seconds = min(LONGEST_SLICE, max(SLICE, 20 * gap))
         if self.seconds is not None:
             seconds = min(seconds, max(0.0, self.seconds - self.trainer.seconds))
         steps = None if self.steps is None else max(0, self.steps - self.trainer.step)
@@ -171,10 +177,9 @@ class TrainingMonitor(Controls):
         return view.progress(self.trainer, self.steps, self.seconds)[0] >= 1
 
     def _set_playing(self, playing: bool) -> None:
-        self.playing, self._ended = playing, math.nan
+        self.playing, self._ended, self._hidden = playing, math.nan, 0.0
         if self._box is not None:
             self._play_button.description = "Pause" if playing else "Train"
-            self._play_button.icon = "pause" if playing else "play"
             setattr(self._timer, PLAYING, playing)
 
     # ---------------------------------------------------------------- what one sees
@@ -183,7 +188,7 @@ class TrainingMonitor(Controls):
         # The timer comes first: after a reload of the page its pause reaches the other widgets before they are sent.
         self._timer = _Timer(self._reloaded)
         self._timer.observe(self._tick, "value")
-        self._play_button = button("Train", "Train, or pause", self._toggle, "play", "primary")
+        self._play_button = button("Train", "Train, or pause", self._toggle, "primary")
         steps = [
             button("One D step", "Train only D, on one batch", lambda: self.substep("d")),
             button("One G step", "Train only G, on one batch", lambda: self.substep("g")),
@@ -200,10 +205,21 @@ class TrainingMonitor(Controls):
                 )
             ]
         )
-        reset = button("Reset", "Start over from step 0", self.reset, "refresh")
+        reset = button("Reset", "Start over from step 0", self.reset)
         self._speed = W.Dropdown(options=list(SPEEDS), description="Speed", layout={"width": "220px"})
         self._speed.observe(lambda _: self._set_interval(), "value")
-        self._history = W.IntSlider(description="History", min=0, max=1, value=1, readout=False, layout={"width": "420px"})
+        self._settings = {
+            "lr_d": W.BoundedFloatText(description="lr of D", min=0, max=1, step=0.0001),
+            "lr_g": W.BoundedFloatText(description="lr of G", min=0, max=1, step=0.0001),
+            "d_steps": W.BoundedIntText(description="D steps", min=1, max=20),
+            "loss": W.Dropdown(description="loss", options=list(LOSSES)),
+        }
+        for name, setting in self._settings.items():
+            setting.layout.width, setting.value = "180px", getattr(self.trainer.recipe, name)
+            setting.observe(lambda change, name=name: self._change(name, change["new"]), "value")
+        self._history = W.IntSlider(  # of a fixed range: in the page, End goes to the first range that a slider had
+            description="History", min=0, max=MAX_SNAPSHOTS, value=MAX_SNAPSHOTS, readout=False, layout={"width": "420px"}
+        )
         self._history.observe(self._scrubbed, "value")
         self._place, self._numbers, self._losses, self._samples, self._words, self._told = (W.HTML() for _ in range(6))
         keep = [
@@ -216,6 +232,7 @@ class TrainingMonitor(Controls):
         return W.VBox(
             [
                 row(self._play_button, *steps, *to_end, reset, self._speed),
+                row(*self._settings.values()),
                 self._numbers,
                 self._words,
                 self._told,
@@ -232,13 +249,6 @@ class TrainingMonitor(Controls):
             return
         with self._busy, torch.no_grad():
             start = time.perf_counter()
-            snapshots = self.trainer.snapshots
-            self._moving = True
-            following = self._history.value == self._history.max
-            self._history.max = max(1, len(snapshots))
-            if following:
-                self._history.value = self._history.max
-            self._moving = False
             self._draw_samples()
             self._numbers.value = view.numbers(self.trainer, self.steps, self.seconds)
             self._drawn = time.perf_counter()
@@ -248,9 +258,9 @@ class TrainingMonitor(Controls):
         return foreground.static(self.trainer, self.steps, self.seconds, self.real)
 
     def _draw_samples(self) -> None:
-        i, snapshots = self._history.value, self.trainer.snapshots
-        live = i >= len(snapshots)
-        step, images = (self.trainer.step, self.trainer.snapshot().cpu()) if live else snapshots[i]
+        snapshots, place = self.trainer.snapshots, self._history.value / MAX_SNAPSHOTS
+        live = place == 1 or not snapshots
+        step, images = (self.trainer.step, self.trainer.snapshot().cpu()) if live else snapshots[int(place * len(snapshots))]
         self._samples.value = view.samples(images, self.real, step)
         self._losses.value = view.losses(self.trainer, None if live else step, self._by_hand)
         self._place.value = "now" if live else f"step {step:,}"
@@ -273,6 +283,14 @@ class TrainingMonitor(Controls):
         self._note, self._kind = note, kind
         if hasattr(self, "_told"):
             self._told.value = f'<div role="status">{line(note, kind)}</div>'
+
+    def _change(self, name: str, value) -> None:
+        """A setting of the run, changed while it goes on."""
+        if value == getattr(self.trainer.recipe, name):
+            return
+        with self._busy:
+            self.trainer.change(**{name: value})
+        self._tell(f"from step {self.trainer.step:,} on: {self._settings[name].description} = {value}")
 
     def _toggle(self) -> None:
         self.pause() if self.playing else self.play()

@@ -1,5 +1,7 @@
 """The noise explorer: sliders that move z, and the picture that follows."""
 
+import math
+
 import ipywidgets as W
 import torch
 
@@ -8,60 +10,85 @@ from gan_course.training.trainer import to_uint8
 from gan_course.widgets.controls import Controls, button, line, row
 
 REACH = 4.0  # how far a slider goes, in standard deviations of the noise
+LIMIT = 2.5  # truncation at the right end of its slider, where it does nothing
 STEPS = 9  # pictures along one direction
+WIDE = {"width": "330px"}
+KINDS = {"first layer": latent.directions, "features": latent.feature_directions}
 
 
 class NoiseExplorer(Controls):
     """Steer z of a generator along the directions that it answers to most.
 
-    G: a generator in eval mode, z (N, noise_dim) → images (N, C, H, W) in [-1, 1]. n: how many sliders.
+    G: a generator in eval mode, z (N, noise_dim) → images (N, C, H, W) in [-1, 1]. n: how many sliders. seed: of the
+    first z. The directions are those of G's first layer (closed form) or the principal ones of its features.
     """
 
     text = "Noise explorer: run this cell in a notebook to move the sliders."
 
     def __init__(self, G, n: int = 6, seed: int = 0):
-        self.G, self.seed = G, seed
+        self.G, self.seed, self.along, self.limit = G, seed, 0, math.inf
         self.device = next(G.parameters()).device
-        self.directions = latent.directions(G, n)
+        self.choose("first layer", n)
         self._draw_start()
+
+    def choose(self, kind: str, n: int | None = None) -> None:
+        """Take the directions of that kind, one of `KINDS`."""
+        self.kind = kind
+        self.directions = KINDS[kind](self.G, n or len(self.directions))
 
     def _draw_start(self) -> None:
         self.start = torch.randn(self.G.noise_dim, generator=torch.Generator().manual_seed(self.seed))
 
     @torch.no_grad()
-    def images(self, shifts, row: int | None = None) -> torch.Tensor:
-        """uint8 images at z = start + shifts · directions: one of them, or `STEPS` along direction `row`."""
-        shifts = torch.as_tensor(shifts, dtype=torch.float).expand(1 if row is None else STEPS, -1).clone()
-        if row is not None:
-            shifts[:, row] = torch.linspace(-REACH, REACH, STEPS)
-        return to_uint8(self.G((self.start + shifts @ self.directions).to(self.device))).cpu()
+    def images(self, shifts, along: int | None = None) -> torch.Tensor:
+        """uint8 images at z = truncated start + shifts · directions: one, or `STEPS` of them along one direction."""
+        shifts = torch.as_tensor(shifts, dtype=torch.float).expand(1 if along is None else STEPS, -1).clone()
+        if along is not None:
+            shifts[:, along] = torch.linspace(-REACH, REACH, STEPS)
+        z = latent.truncate(self.start, self.limit) + shifts @ self.directions
+        return to_uint8(self.G(z.to(self.device))).cpu()
 
     def build(self) -> W.Widget:
         self._sliders = [
-            W.FloatSlider(
-                description=f"direction {i + 1}", min=-REACH, max=REACH, step=0.25, readout_format=".2f", layout={"width": "330px"}
-            )
+            W.FloatSlider(description=f"direction {i + 1}", min=-REACH, max=REACH, step=0.25, readout_format=".2f", layout=WIDE)
             for i in range(len(self.directions))
         ]
         for i, slider in enumerate(self._sliders):
             slider.observe(lambda _, i=i: self._moved(i), "value")
-        self._last, self._quiet = 0, False
+        self._kind = W.Dropdown(options=list(KINDS), description="Directions", layout=WIDE)
+        self._kind.observe(lambda change: (self.choose(change["new"]), self.zero()), "value")
+        self._truncation = W.FloatSlider(
+            description="truncation", min=0, max=LIMIT, value=LIMIT, step=0.25, readout_format=".2f", layout=WIDE
+        )
+        self._truncation.observe(lambda change: self._truncate(change["new"]), "value")
+        self._seed = W.BoundedIntText(description="seed", min=0, max=2**31 - 1, value=self.seed, layout={"width": "180px"})
+        self._seed.observe(lambda change: self._reseed(change["new"]), "value")
+        self._quiet = False
         self._picture, self._words = W.HTML(), W.HTML()
         buttons = row(
-            button("New noise", "Another random z", self.renew, "random", "primary"),
+            button("New noise", "Another random z", self.renew, "primary"),
             button("All to zero", "Back to the z that was drawn", self.zero),
+            self._seed,
         )
         self.draw()
-        return W.VBox([buttons, W.HBox([W.VBox(self._sliders), self._picture], layout={"flex_flow": "row wrap"}), self._words])
+        sliders = W.VBox([self._kind, *self._sliders, self._truncation])
+        return W.VBox([buttons, W.HBox([sliders, self._picture], layout={"flex_flow": "row wrap"}), self._words])
 
     def renew(self) -> None:
         """Draw another z and put the sliders to zero."""
-        self.seed += 1
+        self._seed.value = (self.seed + 1) % 2**31
+
+    def _reseed(self, seed: int) -> None:
+        self.seed = seed
         self._draw_start()
         self.zero()
 
+    def _truncate(self, limit: float) -> None:
+        self.limit = limit if limit < LIMIT else math.inf
+        self.draw()
+
     def zero(self) -> None:
-        """All sliders to zero."""
+        """All directions to zero."""
         self._quiet = True
         for slider in self._sliders:
             slider.value = 0
@@ -70,21 +97,19 @@ class NoiseExplorer(Controls):
 
     def _moved(self, i: int) -> None:
         if not self._quiet:
-            self._last = i
+            self.along = i
             self.draw()
 
     def draw(self) -> None:
         """Bring the pictures up to date."""
-        self._picture.value = self._html([s.value for s in self._sliders], self._last)
-        self._words.value = line(
-            f"The row shows direction {self._last + 1} from end to end, the others as the sliders stand. Seed {self.seed}."
-        )
+        self._picture.value = self._html([s.value for s in self._sliders])
+        told = f"The row shows direction {self.along + 1} ({self.kind}) from end to end, the others as the sliders stand."
+        self._words.value = line(told)
 
     def picture(self) -> str:
-        shifts = [s.value for s in self._sliders] if self._box is not None else [0.0] * len(self.directions)
-        return self._html(shifts, getattr(self, "_last", 0))
+        return self._html([s.value for s in self._sliders] if self._box is not None else [0.0] * len(self.directions))
 
-    def _html(self, shifts, along: int) -> str:
+    def _html(self, shifts) -> str:
         now = plotting.grid(self.images(shifts), columns=1, title="G(z)", width=170)
-        path = plotting.grid(self.images(shifts, along), columns=STEPS, title=f"along direction {along + 1}")
+        path = plotting.grid(self.images(shifts, self.along), columns=STEPS, title=f"along direction {self.along + 1}")
         return f"<div>{now.html()}</div><div>{path.html()}</div>"

@@ -14,7 +14,7 @@ class Pulse(Controls):
         self.ticks = 0
         self._timer = W.Play(value=0, min=0, max=2**31 - 1, interval=100, layout={"display": "none"})
         self._timer.observe(self._tick, "value")
-        self._button = button("Start", "Start the bar, or stop it", self._toggle, "play", "primary")
+        self._button = button("Start", "Start the bar, or stop it", self._toggle, "primary")
         self._bar, self._words = W.HTML(), W.HTML()
         self._show()
         return W.VBox([row(self._button, self._bar), self._words, self._timer])
@@ -22,7 +22,7 @@ class Pulse(Controls):
     def _toggle(self) -> None:
         playing = not getattr(self._timer, PLAYING)
         setattr(self._timer, PLAYING, playing)
-        self._button.description, self._button.icon = ("Stop", "stop") if playing else ("Start", "play")
+        self._button.description = "Stop" if playing else "Start"
 
     def _tick(self, _) -> None:
         self.ticks += 1

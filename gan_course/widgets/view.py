@@ -15,7 +15,7 @@ def progress(trainer, steps: int | None, seconds: float | None) -> tuple[float, 
     ways = []
     if steps is not None:
         left = (steps - trainer.step) * trainer.seconds / trainer.step if trainer.step else math.nan
-        ways.append((trainer.step / steps if steps else 1.0, max(0.0, left)))
+        ways.append((trainer.step / steps if steps else 1.0, left if math.isnan(left) else max(0.0, left)))
     if seconds is not None:
         ways.append((trainer.seconds / seconds if seconds else 1.0, max(0.0, seconds - trainer.seconds)))
     if not ways:

@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MUTATIONS = {
     "Tanh removed": (
         "models.py",
-        "nn.Linear(widths[-1], math.prod(self.image_shape)), nn.Tanh())",
-        "nn.Linear(widths[-1], math.prod(self.image_shape)))",
+        '{"tanh": nn.Tanh,',
+        '{"tanh": nn.Identity,',
         "01_mlp_gan",
         "largest output for a huge z:",
     ),

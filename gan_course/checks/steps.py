@@ -1,121 +1,19 @@
-"""Verdicts on a learner's answer: what is wrong, and where to look.
+"""Exercises on the two training steps.
 
-A check never raises and never changes the learner's random numbers, unless `GAN_COURSE_GRADE=1`: then anything but a
-pass raises AssertionError. The steps of training are judged by what they do to two tiny networks, compared with what the
-right step and each well-known mistake would do to the same two.
+They are judged by what they do to two tiny networks, compared with what the right step and each well-known mistake would
+do to the same two.
 """
 
 import copy
-import html
 import math
-import os
-import traceback
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-MARKS = {"pass": "✔", "fail": "✘", "todo": "☐"}
+from gan_course.checks.verdict import Verdict, check
+
 bce = F.binary_cross_entropy_with_logits
-
-
-@dataclass(frozen=True, repr=False)
-class Verdict:
-    """One exercise, judged. status: "pass", "fail" or "todo" (nothing was written yet)."""
-
-    status: str
-    exercise: str
-    message: str
-    hints: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"{MARKS[self.status]} {self.exercise}: {self.message}"
-
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        hints = [] if self.status == "pass" else self.hints
-        lines = [f"<details><summary>Hint {i} of {len(hints)}</summary>{html.escape(h)}</details>" for i, h in enumerate(hints, 1)]
-        return {"text/plain": repr(self), "text/html": f'<div role="status">{html.escape(repr(self))}</div>' + "".join(lines)}
-
-
-def _check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...]) -> Verdict:
-    """Run `judge(answer)`: None is a pass, a string says what is wrong, `...` that nothing is there yet."""
-    state = torch.get_rng_state()
-    try:
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            wrong = ... if answer is ... else judge(answer)
-    except Exception as error:  # the learner's code may raise anything
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.name == getattr(answer, "__name__", "")]
-        where = f" in line {lines[-1]} of your cell" if lines else ""
-        wrong = f"your answer raised {type(error).__name__}{where}: {str(error).splitlines()[0] if str(error) else 'no message'}"
-    finally:
-        torch.set_rng_state(state)
-    if wrong is ...:
-        verdict = Verdict("todo", exercise, "not done yet", hints)
-    elif wrong is None:
-        verdict = Verdict("pass", exercise, passed)
-    else:
-        verdict = Verdict("fail", exercise, wrong, hints)
-    if verdict.status != "pass" and os.environ.get("GAN_COURSE_GRADE") == "1":
-        raise AssertionError(repr(verdict))
-    return verdict
-
-
-# ---------------------------------------------------------------- ranges
-
-
-def to_minus_one_one(answer) -> Verdict:
-    """answer: uint8 (N, C, H, W) → float32 in [-1, 1]."""
-
-    def judge(answer):
-        images = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8)
-        x = answer(images)
-        if x is None:
-            return ...
-        if not isinstance(x, torch.Tensor) or x.shape != images.shape:
-            return f"the shape must stay {tuple(images.shape)}, yours is {tuple(getattr(x, 'shape', ()))}"
-        if not x.is_floating_point():
-            return "the result still holds integers: turn the bytes into floats before you divide"
-        low, high = x.min().item(), x.max().item()
-        if (low, high) == (0, 1):
-            return "your values run from 0 to 1, the range of Sigmoid; Tanh goes from -1 to 1: stretch by 2, then shift"
-        if not (math.isclose(low, -1, abs_tol=1e-5) and math.isclose(high, 1, abs_tol=1e-5)):
-            return f"your values run from {low:.3g} to {high:.3g}, wanted is -1 to 1: where do 0 and 255 go?"
-        if not torch.allclose(x, images.float() / 127.5 - 1, atol=1e-4):
-            return "the ends are right, but in between the values do not lie on a straight line"
-
-    hints = ("Which two numbers must 0 and 255 become?", "Half of 255 is 127.5: divide by it, and 0…2 is what you get.")
-    return _check("to [-1, 1]", answer, judge, "bytes 0…255 become -1…1", hints)
-
-
-def denormalise(answer) -> Verdict:
-    """answer: floats in [-1, 1] → uint8."""
-
-    def judge(answer):
-        bytes_ = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8)
-        x = bytes_.float() / 127.5 - 1
-        y = answer(x.clone())
-        if y is None:
-            return ...
-        if not isinstance(y, torch.Tensor) or y.shape != x.shape:
-            return f"the shape must stay {tuple(x.shape)}, yours is {tuple(getattr(y, 'shape', ()))}"
-        if y.dtype != torch.uint8:
-            return f"the result must hold bytes (torch.uint8), yours holds {y.dtype}"
-        away = (y.int() - bytes_.int()).abs().max().item()
-        if away == 1:
-            return "some bytes come back one too low: a cast to uint8 cuts off what stands behind the point; round first"
-        if away:
-            return (
-                f"bytes do not come back: the lowest becomes {y.flatten()[0]}, the highest {y.flatten()[-1]}, wanted are 0 and 255"
-            )
-        if answer(torch.tensor([-1.2, 1.2]).view(2, 1, 1, 1)).flatten().tolist() != [0, 255]:
-            return "values a little outside [-1, 1] wrap around, so white becomes black: clamp before you cast"
-
-    hints = ("Undo the last exercise, last step first.", "In this order: add 1, multiply by 127.5, round, clamp to 0…255, cast.")
-    return _check("and back", answer, judge, "every byte comes back, and what overshoots is clamped", hints)
-
-
-# ---------------------------------------------------------------- the two steps
 
 
 def _networks():
@@ -244,7 +142,7 @@ def discriminator_step(answer) -> Verdict:
         "Real: F.binary_cross_entropy_with_logits(logits_real, torch.ones_like(logits_real)). Fakes: the same with zeros. Add both.",
         "Then opt_d.zero_grad(), loss.backward(), opt_d.step(), and return the loss.",
     )
-    return _check("one D step", answer, judge, "D moves as it should, and G receives no gradient", hints)
+    return check("one D step", answer, judge, "D moves as it should, and G receives no gradient", hints)
 
 
 def _g(loss, *, clear=True, opt="g"):
@@ -305,7 +203,7 @@ def generator_step(answer) -> Verdict:
         "The loss is F.binary_cross_entropy_with_logits(logits_fake, torch.ones_like(logits_fake)).",
         "Then opt_g.zero_grad(), loss.backward(), opt_g.step(), and return the loss.",
     )
-    return _check("one G step", answer, judge, "G moves as it should, and D stays as it is", hints)
+    return check("one G step", answer, judge, "G moves as it should, and D stays as it is", hints)
 
 
 def _returned(yours, right) -> str | None:
@@ -315,77 +213,3 @@ def _returned(yours, right) -> str | None:
     if not math.isclose(given, wanted, rel_tol=1e-3):
         return f"the networks end up right, but the returned loss is {given:.3f} instead of {wanted:.3f}"
     return None
-
-
-# ---------------------------------------------------------------- the game on paper
-
-
-def optimal_discriminator(answer) -> Verdict:
-    """answer(p_data, p_g) → the best D(x) at densities p_data and p_g (Goodfellow et al. 2014, proposition 1)."""
-
-    def judge(answer):
-        p_data, p_g = torch.tensor([0.5, 0.2, 0.9]), torch.tensor([0.5, 0.6, 0.1])
-        d = answer(p_data, p_g)
-        if d is None:
-            return ...
-        d, right = torch.as_tensor(d, dtype=torch.float), p_data / (p_data + p_g)
-        if d.shape == right.shape and torch.allclose(d, right, atol=1e-5):
-            return None
-        if d.shape == right.shape and torch.allclose(d, 1 - right, atol=1e-5):
-            return "this is the probability that x is generated; D says how likely x is real: which density stands on top?"
-        if d.shape == right.shape and torch.allclose(d, p_data / p_g, atol=1e-5):
-            return (
-                "this is the ratio of the densities, and a probability cannot exceed 1: solve p_data/d = p_g/(1 - d) for d itself"
-            )
-        return f"where both densities are 0.5, yours gives {d.flatten()[0]:.3g}: the best guess there is 0.5"
-
-    hints = ("The derivative is p_data/d - p_g/(1 - d).", "Set it to zero: p_data · (1 - d) = p_g · d.")
-    return _check("the best possible D", answer, judge, "D*(x) = p_data / (p_data + p_g)", hints)
-
-
-def equilibrium_losses(loss_d, loss_g) -> Verdict:
-    """The two losses when D is 1/2 everywhere: 2·ln 2 and ln 2."""
-
-    def judge(answer):
-        if loss_d is ... or loss_g is ...:
-            return ...
-        for name, value, right, other in (
-            ("D", float(loss_d), 2 * math.log(2), math.log(2)),
-            ("G", float(loss_g), math.log(2), 2 * math.log(2)),
-        ):
-            if math.isclose(value, right, abs_tol=0.01):
-                continue
-            if math.isclose(value, -right, abs_tol=0.01):
-                return f"the loss of {name} has the right size, but a loss is -log of something below 1: it is positive"
-            if math.isclose(value, other, abs_tol=0.01):
-                return f"{value:.3f} is not the loss of {name}: D's loss has two halves, G's has one"
-            if math.isclose(value, right / math.log(2), abs_tol=0.01):
-                return f"the loss of {name} is in bits (logarithm to base 2); torch uses the natural logarithm"
-            return f"the loss of {name} is not {value:.3f}: put D = 1/2 into its formula"
-
-    hints = ("D's loss is -log D(x) - log(1 - D(G(z))), G's is -log D(G(z)).", "-log ½ = log 2: math.log(2).")
-    return _check("the even game", (loss_d, loss_g), judge, "2 ln 2 for D, ln 2 for G", hints)
-
-
-def generator_slopes(answer) -> Verdict:
-    """answer(p) → (|slope| of log(1 - D), |slope| of -log D) per unit of the logit, p = D(G(z)): (p, 1 - p)."""
-
-    def judge(answer):
-        p = torch.tensor([0.1, 0.5, 0.8])
-        given = answer(p)
-        if given is None:
-            return ...
-        a, b = (torch.as_tensor(x, dtype=torch.float).expand(3) for x in given)
-        same = lambda x, y: torch.allclose(x, y, atol=1e-5)  # noqa: E731
-        if same(a, p) and same(b, 1 - p):
-            return None
-        if same(a, 1 - p) and same(b, p):
-            return "the two are swapped: log(1 - D) has slope D"
-        if same(a.abs(), p) and same(b.abs(), 1 - p):
-            return "the sizes are right, but the question is for |slope|: both are positive"
-        if same(a.abs(), 1 / (1 - p)) or same(b.abs(), 1 / p):
-            return "these are slopes per unit of D; per unit of the logit they are multiplied by the slope of sigmoid, p(1 - p)"
-        return "not these: chain rule, slope of the logarithm times the slope of sigmoid, p(1 - p)"
-
-    hints = ("d/dp log(1 - p) = -1/(1 - p), and d/dp (-log p) = -1/p.", "Multiply each by p(1 - p), and cancel.")
-    return _check("two slopes", answer, judge, "D for log(1 - D), and 1 - D for -log D", hints)

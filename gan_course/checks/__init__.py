@@ -1,0 +1,37 @@
+"""Verdicts on a learner's answer: what is wrong, and where to look.
+
+A check never raises and never changes the learner's random numbers, unless `GAN_COURSE_GRADE=1`: then anything but a
+pass raises AssertionError.
+"""
+
+from gan_course.checks.activations import (
+    MYTHS,
+    activation_myths,
+    dead_units,
+    gradient_at_fakes,
+    leaky_relu,
+    leaky_relu_slope,
+    tanh_from_sigmoid,
+)
+from gan_course.checks.game import equilibrium_losses, generator_slopes, optimal_discriminator
+from gan_course.checks.ranges import denormalise, to_minus_one_one
+from gan_course.checks.steps import discriminator_step, generator_step
+from gan_course.checks.verdict import Verdict
+
+__all__ = [
+    "MYTHS",
+    "Verdict",
+    "activation_myths",
+    "dead_units",
+    "denormalise",
+    "discriminator_step",
+    "equilibrium_losses",
+    "generator_slopes",
+    "generator_step",
+    "gradient_at_fakes",
+    "leaky_relu",
+    "leaky_relu_slope",
+    "optimal_discriminator",
+    "tanh_from_sigmoid",
+    "to_minus_one_one",
+]

@@ -1,0 +1,51 @@
+"""What a check gives: a verdict with its hints, and the frame that keeps a learner's answer from doing harm."""
+
+import html
+import os
+import traceback
+from dataclasses import dataclass
+
+import torch
+
+MARKS = {"pass": "✔", "fail": "✘", "todo": "☐"}
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """One exercise, judged. status: "pass", "fail" or "todo" (nothing was written yet)."""
+
+    status: str
+    exercise: str
+    message: str
+    hints: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"{MARKS[self.status]} {self.exercise}: {self.message}"
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        hints = [] if self.status == "pass" else self.hints
+        lines = [f"<details><summary>Hint {i} of {len(hints)}</summary>{html.escape(h)}</details>" for i, h in enumerate(hints, 1)]
+        return {"text/plain": repr(self), "text/html": f'<div role="status">{html.escape(repr(self))}</div>' + "".join(lines)}
+
+
+def check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...]) -> Verdict:
+    """Run `judge(answer)`: None is a pass, a string says what is wrong, `...` that nothing is there yet."""
+    state = torch.get_rng_state()
+    try:
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            wrong = ... if answer is ... else judge(answer)
+    except Exception as error:  # the learner's code may raise anything
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.name == getattr(answer, "__name__", "")]
+        where = f" in line {lines[-1]} of your cell" if lines else ""
+        wrong = f"your answer raised {type(error).__name__}{where}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    finally:
+        torch.set_rng_state(state)
+    if wrong is ...:
+        verdict = Verdict("todo", exercise, "not done yet", hints)
+    elif wrong is None:
+        verdict = Verdict("pass", exercise, passed)
+    else:
+        verdict = Verdict("fail", exercise, wrong, hints)
+    if verdict.status != "pass" and os.environ.get("GAN_COURSE_GRADE") == "1":
+        raise AssertionError(repr(verdict))
+    return verdict

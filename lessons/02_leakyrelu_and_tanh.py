@@ -1,0 +1,429 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 02 LeakyReLU and Tanh, explained
+#
+# {{badges}}
+#
+# "Use LeakyReLU in D and Tanh at the end of G" stands in every list of GAN advice. Here you find out what each of them does, by
+# measuring: how much gradient reaches G, how many units are dead, which outputs G can make. Some of the folklore does not survive.
+#
+# **You will be able to**
+#
+# - write LeakyReLU and its slope, and say what α changes
+# - measure the gradient that reaches G through D, image by image
+# - count the dead units of a real network, and say when they matter
+# - match the output of G to the range of the data, and recognise the mismatch in a histogram
+# - say what saturation of Tanh does to the gradient
+#
+# **You need** [lesson 01](01_mlp_gan.ipynb): the two training steps, logits, D(x) and D(G(z)).
+#
+# | scale | time | what happens |
+# |---|---|---|
+# | `smoke` | under 30 s | a few steps per network, to test the notebook |
+# | `cpu` | about 2 min | four generators of 800 steps each |
+# | `gpu` | about 2 min | the same with 4,000 steps each |
+#
+# The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
+
+# %%
+import importlib.util
+
+if importlib.util.find_spec("gan_course") is None:
+    from IPython import get_ipython
+
+    get_ipython().run_line_magic("pip", "install -q git+https://github.com/{{repository}}")
+
+# %% [markdown]
+# What this lesson uses:
+
+# %%
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gan_course import checks, data, models, plotting, scale, widgets
+from gan_course.training import Trainer, recipe
+
+budget = scale.budget("02")
+device = "cuda" if torch.cuda.is_available() else "cpu"
+mnist = data.load("mnist", limit=budget.images, device=device, fallback="digits")
+print(f"scale {scale.name()}, device {device}")
+
+# %% [markdown]
+# ## Four functions
+# An **activation function** bends what a layer computes; without one, ten linear layers are one. This lesson is about four of them:
+
+# %%
+x = torch.linspace(-4, 4, 401, requires_grad=True)
+functions = {"ReLU": F.relu, "LeakyReLU(0.2)": lambda x: F.leaky_relu(x, 0.2), "Tanh": torch.tanh, "Sigmoid": torch.sigmoid}
+plotting.curves(
+    x, {name: f(x) for name, f in functions.items()}, xlabel="input", ylabel="output", title="Four activation functions"
+)
+
+# %% [markdown]
+# ReLU cuts off, LeakyReLU leaks, Tanh and Sigmoid flatten on both sides: Tanh between −1 and 1, Sigmoid between 0 and 1. What a network *learns* travels
+# backwards through the slopes:
+
+# %%
+slopes = {name: torch.autograd.grad(f(x).sum(), x)[0] for name, f in functions.items()}
+plotting.curves(x, slopes, xlabel="input", ylabel="slope", title="Their slopes: what a gradient is multiplied by")
+
+# %% [markdown]
+# A gradient on its way back is multiplied by this number at every unit. ReLU: 1 or nothing. LeakyReLU: 1 or a fifth. Sigmoid: a quarter at best.
+#
+# ### Exercise: LeakyReLU
+# Positive inputs pass unchanged, negative ones are multiplied by a small α.
+
+
+# %% tags=["stub"] name="leaky_relu"
+def leaky_relu(x, alpha):
+    """x of any shape → the same shape."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="leaky_relu"
+def leaky_relu(x, alpha):
+    """x of any shape → the same shape."""
+    return torch.where(x > 0, x, alpha * x)
+
+
+# %% tags=["check", "nbval-check-output"] name="check_leaky_relu"
+checks.leaky_relu(leaky_relu)
+
+# %% [markdown]
+# ### Exercise: its slope
+# Many tutorials say that LeakyReLU "passes a small negative gradient". Write the slope down and see.
+
+
+# %% tags=["stub"] name="leaky_relu_slope"
+def leaky_relu_slope(x, alpha):
+    """x of any shape → the slope at each entry."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="leaky_relu_slope"
+def leaky_relu_slope(x, alpha):
+    """x of any shape → the slope at each entry."""
+    return torch.where(x > 0, 1.0, alpha)
+
+
+# %% tags=["check", "nbval-check-output"] name="check_leaky_relu_slope"
+checks.leaky_relu_slope(leaky_relu_slope)
+
+# %% [markdown]
+# What does autograd say about the slope at −1?
+
+# %% tags=["nbval-check-output"]
+at = torch.tensor(-1.0, requires_grad=True)
+F.leaky_relu(at, 0.2).backward()
+print(f"slope of LeakyReLU(0.2) at -1: {at.grad:+.1f}")
+
+# %% [markdown]
+# Small and **positive**: negative inputs come out negative, and a larger input still gives a larger output.
+#
+# ## What reaches G
+# G learns only through D. One fake image, one logit: the gradient of that logit with respect to the image is all the advice that G gets on it.
+#
+# ### Exercise: the gradient that reaches G
+# For each fake image, compute the norm of that gradient.
+
+
+# %% tags=["stub"] name="gradient_at_fakes"
+def gradient_at_fakes(D, x_fake):
+    """x_fake (N, C, H, W) → norm of each image's gradient of D's logit, (N,)."""
+    ...                                            # three lines: make a leaf, torch.autograd.grad, norm per image
+
+
+# %% tags=["solution"] name="gradient_at_fakes"
+def gradient_at_fakes(D, x_fake):
+    """x_fake (N, C, H, W) → norm of each image's gradient of D's logit, (N,)."""
+    x_fake = x_fake.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(D(x_fake).sum(), x_fake)
+    return gradient.flatten(1).norm(dim=1)
+
+
+# %% tags=["check", "nbval-check-output"] name="check_gradient_at_fakes"
+checks.gradient_at_fakes(gradient_at_fakes)
+
+# %% [markdown]
+# `models.gradient_at` is the finished form. Now the question of this lesson: three discriminators with the same weights, fresh from
+# initialisation, that differ only in α. How much does the gradient differ? Guess first.
+
+# %%
+trainer = Trainer(recipe("mlp-classic").vary(discriminator={"dropout": 0.0}), mnist, seed=0, precision="fp32")
+with torch.no_grad():
+    x_fake = trainer.G(torch.randn(256, 100, generator=torch.Generator().manual_seed(0)).to(device))
+fresh = {f"α = {a}": models.gradient_at(models.with_slope(trainer.D, a), x_fake).median() for a in (0, 0.01, 0.2)}
+plotting.bars(fresh, xlabel="median gradient norm at G's images", title="A fresh discriminator")
+
+# %% [markdown]
+# Hardly at all: some per cent. Half of the units are off for any one image, the other half pass the gradient just as before, and three layers are too few
+# for that to add up. If LeakyReLU helps, it is not here.
+
+# %% tags=["nbval-check-output"]
+print("α = 0.2 gives less than twice the gradient of α = 0:", (fresh["α = 0.2"] < 2 * fresh["α = 0"]).item())
+
+# %% [markdown]
+# ## Dead units
+# A unit that is off for *every* input passes nothing, for no image, and its own weights get no gradient either. Such a unit is **dead**.
+#
+# ### Exercise: count them
+# `pre` holds the inputs of one activation layer: one row an image, one column a unit.
+
+
+# %% tags=["stub"] name="dead_units"
+def dead_units(pre):
+    """Pre-activations (N, units) → share of units that are positive for none of the N inputs."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="dead_units"
+def dead_units(pre):
+    """Pre-activations (N, units) → share of units that are positive for none of the N inputs."""
+    return (pre <= 0).all(dim=0).float().mean()
+
+
+# %% tags=["check", "nbval-check-output"] name="check_dead_units"
+checks.dead_units(dead_units)
+
+# %% [markdown]
+# `models.dead_units` counts them in every layer of a network. Too large a learning rate is how they come about. Three discriminators learn for 60 steps at
+# thirty times the usual rate, G stands still. The largest share in any layer, three seeds each:
+
+# %%
+killed = {}
+for alpha in (0.0, 0.01, 0.2):
+    shares = []
+    for seed in range(3):
+        fast = recipe("mlp-classic").vary(discriminator={"slope": alpha, "dropout": 0.0}, lr_d=0.03)
+        run = Trainer(fast, mnist, seed=seed, precision="fp32")
+        for _ in range(60):
+            run.substep("d")
+        shares.append(max(models.dead_units(run.D, x_fake)))
+    killed[f"α = {alpha}"] = shares
+plotting.bars(killed, xlabel="share of units that no fake switches on", title="After 60 steps at a learning rate of 0.03")
+
+# %% [markdown]
+# The bar is the median, each dot a seed. With ReLU more units are off for all fakes, with some seeds nearly a whole layer. With α = 0.2 fewer are, and those
+# that are still pass a fifth: they are asleep, not dead.
+#
+# ## What death does to G
+# Take one discriminator that has learned a little, and lower the biases of all its hidden units step by step. The same weights with three slopes:
+
+# %%
+trainer.run(steps=40)
+D = trainer.D
+with torch.no_grad():
+    x_fake = trainer.G(torch.randn(256, 100, generator=torch.Generator().manual_seed(0)).to(device))
+
+
+def lowered(D, shift):
+    D = copy.deepcopy(D)
+    for layer in [m for m in D.modules() if isinstance(m, nn.Linear)][:-1]:
+        layer.bias.data -= shift
+    return D
+
+
+shifts = torch.linspace(0, 3, 13)
+reach = {
+    f"α = {a}": torch.tensor([models.gradient_at(models.with_slope(lowered(D, s), a), x_fake).median() for s in shifts])
+    for a in (0, 0.01, 0.2)
+}
+plotting.curves(
+    shifts, {k: v.clamp(min=1e-7) for k, v in reach.items()}, xlabel="biases lowered by", ylabel="gradient at G's images", log=True
+)
+
+# %% [markdown]
+# While some units live, the three curves run together. Then ReLU's falls off the picture (a logarithmic axis has no 0; it is drawn at the bottom), α = 0.01
+# keeps a trickle, α = 0.2 keeps something to learn from. At the right end:
+
+# %% tags=["nbval-check-output"]
+print("α = 0:    exactly zero", reach["α = 0"][-1].item() == 0)
+print("α = 0.2:  not zero", reach["α = 0.2"][-1].item() > 0)
+
+# %% [markdown]
+# **Can it come back?** Both discriminators, all but dead, get 60 ordinary D steps. Predict which one recovers.
+
+# %% tags=["nbval-check-output"]
+for alpha in (0.0, 0.2):
+    run = Trainer(recipe("mlp-classic").vary(discriminator={"slope": alpha, "dropout": 0.0}), mnist, precision="fp32")
+    for layer in [m for m in run.D.modules() if isinstance(m, nn.Linear)][:-1]:
+        layer.bias.data -= 3
+    for _ in range(60):
+        run.substep("d")
+    print(f"α = {alpha}: a gradient reaches G again:", models.gradient_at(run.D, x_fake).median().item() > 1e-3)
+
+# %% [markdown]
+# That is what the leak is for. It does not make gradients larger; it makes death curable. A D that has died teaches G nothing, and with ReLU it stays dead.
+#
+# Try it: α on the left, the biases on the right.
+
+# %%
+widgets.ActivationExplorer(D, x_fake)
+
+# %% [markdown]
+# ## Tanh and the range of the data
+# D sees real pixels in [−1, 1]. Which values can G produce? Untrained generators with three different last layers, beside the real pixels:
+
+# %%
+z = torch.randn(256, 100, device=device)
+outputs = {}
+for output in ("tanh", "sigmoid", "none"):
+    torch.manual_seed(0)
+    G, _ = models.build("mlp", mnist.shape, generator={"output": output})
+    with torch.no_grad():
+        outputs[{"tanh": "Tanh", "sigmoid": "Sigmoid", "none": "no limit"}[output]] = G.to(device)(
+            20 * z
+        )  # a large z, so that the last layer has something to limit
+real = {"real": mnist.batch(torch.arange(256, device=device))}
+plotting.histogram(real | outputs, xlabel="pixel value", span=(-2.5, 2.5), title="Real pixels, and three last layers")
+
+# %% [markdown]
+# Real pixels pile up at −1 (paper) and 1 (ink). Sigmoid cannot reach below 0: it can never draw the paper. No limit at all goes beyond both. Only Tanh
+# covers exactly the range of the data.
+#
+# ### Exercise: Tanh from Sigmoid
+# The two are the same curve, stretched and shifted. Write Tanh with `torch.sigmoid`.
+
+
+# %% tags=["stub"] name="tanh_from_sigmoid"
+def tanh_from_sigmoid(x):
+    """x of any shape → tanh(x), without torch.tanh."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="tanh_from_sigmoid"
+def tanh_from_sigmoid(x):
+    """x of any shape → tanh(x), without torch.tanh."""
+    return 2 * torch.sigmoid(2 * x) - 1
+
+
+# %% tags=["check", "nbval-check-output"] name="check_tanh_from_sigmoid"
+checks.tanh_from_sigmoid(tanh_from_sigmoid)
+
+# %% [markdown]
+# ## Does it matter for training?
+# Four runs of the same length: Tanh, Sigmoid, no last activation, and Tanh with data that somebody **left in [0, 1]**, a bug that many public tutorials have.
+
+
+# %% tags=["nbval-check-output"]
+class LeftInZeroOne(data.Images):
+    def batch(self, index):
+        return self.data[index].float() / 255  # the "× 2 − 1" is missing
+
+
+unscaled = LeftInZeroOne(**vars(mnist))
+x_real = unscaled.batch(torch.arange(64, device=device))
+print(f"real images now run from {x_real.min():.0f} to {x_real.max():.0f}")
+
+# %% [markdown]
+# At `cpu` scale this takes about a minute and a half; a line appears when a run is done.
+
+# %%
+base, runs = recipe("mlp-tuned"), {}
+runs["Tanh"] = Trainer(base, mnist)
+runs["Sigmoid"] = Trainer(base.vary(generator={"output": "sigmoid"}), mnist)
+runs["no limit"] = Trainer(base.vary(generator={"output": "none"}), mnist)
+runs["Tanh, data in [0, 1]"] = Trainer(base, unscaled)
+for name, run in runs.items():
+    run.run(steps=budget.steps)
+    print(f"{name:20} {run.step} steps, D(x) {run.history[-1]['d_real']:.2f}, D(G(z)) {run.history[-1]['d_fake']:.2f}")
+
+# %% [markdown]
+# Look at D's outputs first: where D is sure of both (1.00 and 0.00), G has lost. Then the pictures, each brought from its own data's range to grey levels:
+
+# %%
+with torch.no_grad():
+    drawn = {name: run.generator()(z[:32]) for name, run in runs.items()}
+shown = {f"fake: {name}": data.denormalise(x * 2 - 1 if "[0, 1]" in name else x) for name, x in drawn.items()}
+plotting.grids(shown, across=4)
+
+# %% [markdown]
+# And the values behind them:
+
+# %%
+with torch.no_grad():
+    values = {name: run.generator()(z) for name, run in runs.items()}
+plotting.histogram(real | values, xlabel="pixel value", span=(-1.5, 1.5), title="Pixels after training")
+
+# %% [markdown]
+# At `cpu` scale: Tanh sits where the data sits. **Sigmoid** cannot get below 0 while the paper is at −1, so D tells the two apart by any single pixel; G goes
+# as low as it can, everywhere, and draws nothing. With **no limit**, pixels overshoot and the pictures stay ghosts. With **data left in [0, 1]**, half of Tanh's
+# range is wrong, and some pictures never find out of it. Nothing crashed in any of the four: a histogram of real against generated pixels is how you find
+# such a bug. The remedy is one line, `x * 2 - 1`, when you load.
+#
+# ## When Tanh saturates
+# Tanh's slope is 1 − tanh². At large inputs nothing gets through. Multiply what goes into the last layer's Tanh by a factor, and measure the average slope:
+
+# %%
+G = runs["Tanh"].generator()
+with torch.no_grad():
+    pre = G.net[:-1](z)
+factors = torch.logspace(-1, 2, 25)
+passing = torch.stack([(1 - torch.tanh(f * pre).square()).mean() for f in factors])
+plotting.curves(factors.log10(), {"average slope of Tanh": passing}, xlabel="factor, as a power of 10", ylabel="slope")
+
+# %% [markdown]
+# At a factor of 1 (10⁰, the trained generator) most pixels already sit where little passes: paper and ink are the flat ends. That is right at the end of a
+# training, and fatal at its beginning. Initial weights are small for this reason: a fresh G works where Tanh is steep.
+
+# %% tags=["nbval-check-output"]
+torch.manual_seed(0)
+G, _ = models.build("mlp", (1, 28, 28))
+with torch.no_grad():
+    pre = G.net[:-1](torch.randn(256, 100))
+print(f"average slope of Tanh in a fresh generator: {(1 - torch.tanh(pre).square()).mean():.2f}")
+print(f"the same with weights that are 100 times too large: below 0.3 {((1 - torch.tanh(100 * pre).square()).mean() < 0.3).item()}")
+
+# %% [markdown]
+# ### Exercise: true or false
+# Five sentences, most of them read in public tutorials. Each was measured above.
+
+# %% tags=["stub"] name="activation_myths"
+answers = {
+    "LeakyReLU passes a small negative gradient": ...,  # True or False
+    "a dead ReLU unit can come back by training on the same inputs": ...,
+    "with a freshly initialised D, LeakyReLU gives G a much larger gradient than ReLU": ...,
+    "tanh(x) is sigmoid(2x), stretched to [-1, 1]": ...,
+    "where Tanh saturates, the output layer passes hardly any gradient": ...,
+}
+
+# %% tags=["solution"] name="activation_myths"
+answers = {
+    "LeakyReLU passes a small negative gradient": False,
+    "a dead ReLU unit can come back by training on the same inputs": False,
+    "with a freshly initialised D, LeakyReLU gives G a much larger gradient than ReLU": False,
+    "tanh(x) is sigmoid(2x), stretched to [-1, 1]": True,
+    "where Tanh saturates, the output layer passes hardly any gradient": True,
+}
+
+# %% tags=["check", "nbval-check-output"] name="check_activation_myths"
+checks.activation_myths(answers)
+
+# %% [markdown]
+# ## What to remember
+# - LeakyReLU's slope on the left is small and positive. It does not enlarge gradients; it keeps units from dying for good.
+# - What G can learn is the gradient of D's logit at its images. Measure it when a training stands still.
+# - A dead layer is the end with ReLU and a pause with LeakyReLU.
+# - Data in [−1, 1] and Tanh belong together. A histogram of both shows a mismatch in one look.
+# - Tanh's ends are flat: start in the middle, with small weights.
+#
+# ## References
+# - Maas, Hannun and Ng 2013, *Rectifier Nonlinearities Improve Neural Network Acoustic Models*: LeakyReLU
+# - Glorot and Bengio 2010, *Understanding the difficulty of training deep feedforward neural networks*: saturation
+# - Radford et al. 2016, *Unsupervised Representation Learning with DCGANs*, [arXiv:1511.06434](https://arxiv.org/abs/1511.06434): section 3, both rules
+#
+# **Next:** lesson 03 leaves vectors behind: convolutions, DCGAN, and colour.

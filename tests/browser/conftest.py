@@ -1,0 +1,270 @@
+"""JupyterLab in headless Chromium: the fixtures `lab`, `page` and `open_notebook`. An error in the page fails the test."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+KERNEL = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
+HARMLESS = ("favicon", "ResizeObserver loop", "colab-badge.svg", "badge_logo.svg")  # badges need a network
+
+
+def pytest_collection_modifyitems(items):
+    """All browser tests on one worker, one after the other; without a browser they are skipped, or fail if one is required."""
+    here = [item for item in items if Path(item.path).parent == Path(__file__).parent]
+    for item in here:
+        item.add_marker(pytest.mark.browser)
+        item.add_marker(pytest.mark.xdist_group("browser"))
+        if CHROMIUM is None and os.environ.get("GAN_COURSE_BROWSER") != "required":
+            item.add_marker(pytest.mark.skip(reason="no Chromium here: install it (Debian, Ubuntu: apt-get install chromium)"))
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@contextmanager
+def server(home: Path, variables: dict[str, str]):
+    """A JupyterLab server with settings of its own below `home`: (folder, port, token)."""
+    root = home / "root"
+    root.mkdir()
+    quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
+    quiet.mkdir(parents=True)
+    (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    folders = {f"JUPYTERLAB_{n.upper()}_DIR": str(home / n) for n in ("settings", "workspaces")}
+    folders |= {f"JUPYTER_{n.upper()}_DIR": str(home / n) for n in ("config", "runtime")}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "GAN_COURSE_"))} | folders
+    env |= {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(home / "cache"), "GAN_COURSE_OFFLINE": "1"} | variables
+    port, token = free_port(), secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
+    command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"]
+    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with open(home / "lab.log", "wb") as log:
+        process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=2).close()
+                break
+            except OSError:
+                assert process.poll() is None, (home / "lab.log").read_text()[-3000:]
+                time.sleep(0.25)
+        yield root, port, token
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """See `server`. Lessons run at smoke scale on the stand-ins."""
+    with server(tmp_path_factory.mktemp("lab"), {"GAN_COURSE_SCALE": "smoke", "OMP_NUM_THREADS": "1"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "GAN_COURSE_BROWSER=required, and there is no Chromium here: install it (apt-get install chromium)"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab_page(chromium, lab):
+    """JupyterLab, opened once for all tests, and the errors that its page and console have told."""
+    _, port, token = lab
+    page, errors = chromium.new_context(viewport={"width": 1400, "height": 1100}).new_page(), []
+    watch(page, errors)
+    page.goto(f"http://127.0.0.1:{port}/lab?token={token}&reset")
+    page.wait_for_function("() => window.jupyterapp?.commands?.hasCommand('notebook:run-all-cells')", timeout=90_000)
+    return page, errors
+
+
+def watch(page, errors: list[str]) -> None:
+    page.set_default_timeout(30_000)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(f"{message.text} ({message.location})") if message.type == "error" else None)
+
+
+def harmful(errors: list[str]) -> list[str]:
+    return [error for error in errors if not any(word in error for word in HARMLESS)]
+
+
+@pytest.fixture
+def page(lab_page):
+    """JupyterLab's page; an error on it or in its console during the test fails it."""
+    page, errors = lab_page
+    errors.clear()
+    yield page
+    assert not harmful(errors)
+
+
+class Notebook:
+    """A notebook opened in JupyterLab."""
+
+    def __init__(self, page, name: str):
+        self.page, self.name = page, name
+        self.open()
+
+    def open(self) -> None:
+        """Open the notebook in the page and wait for its kernel."""
+        self.page.evaluate(
+            "async path => { await window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}) }", self.name
+        )
+        self.ready()
+
+    def ready(self) -> None:
+        self.page.wait_for_selector(".jp-NotebookPanel:visible .jp-Cell", timeout=90_000)
+        self.page.wait_for_function(f"() => {KERNEL}?.status === 'idle'", timeout=90_000)
+
+    def reload(self, url: str) -> None:
+        """Reload the page, or open it under another address."""
+        self.page.goto(url)
+        self.ready()
+
+    def close(self) -> None:
+        self.page.evaluate(
+            "async () => { const w = window.jupyterapp.shell.currentWidget; if (w?.context) { await w.context.save(); w.close() } }"
+        )
+
+    def command(self, name: str):
+        """Run a command of JupyterLab and wait until it is done."""
+        return self.page.evaluate("async name => { await window.jupyterapp.commands.execute(name) }", name)
+
+    def start(self, name: str) -> None:
+        """Run a command without waiting."""
+        self.page.evaluate("name => { window.jupyterapp.commands.execute(name) }", name)
+
+    def run_all(self) -> None:
+        """Run every cell; an error in one fails."""
+        self.command("notebook:run-all-cells")
+        failed = self.page.evaluate(
+            """() => Array.from(window.jupyterapp.shell.currentWidget.content.model.cells).filter(c => c.type === 'code')
+            .flatMap(c => c.outputs.toJSON()).filter(o => o.output_type === 'error').map(o => o.evalue)"""
+        )
+        assert not failed
+
+    def cell(self, i: int):
+        """The output area of the i-th code cell."""
+        return self.page.locator(".jp-NotebookPanel:visible .jp-CodeCell").nth(i).locator(".jp-Cell-outputArea")
+
+
+@pytest.fixture
+def open_notebook(lab, page, request):
+    """open_notebook(cells or a notebook's path) → Notebook, closed after the test with its kernel."""
+    root, port, token = lab
+    opened = []
+
+    def open_(source) -> Notebook:
+        opened.append(Notebook(page, write(root, source, request.node.name)))
+        return opened[-1]
+
+    yield open_
+    for notebook in opened:
+        notebook.close()
+    end_kernels(port, token)
+
+
+def write(root, source, test: str) -> str:
+    """Put a notebook (its path, or the sources of its cells) into the server's folder; its name there."""
+    if isinstance(source, Path):
+        name = f"{source.parent.name}-{source.name}"
+        shutil.copy(source, root / name)
+        return name
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in source])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    name = f"{test.replace('[', '-').replace(']', '')}.ipynb"
+    nbformat.write(notebook, root / name)
+    return name
+
+
+def end_kernels(port: int, token: str) -> None:
+    for session in json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/api/sessions?token={token}")):
+        gone = urllib.request.Request(f"http://127.0.0.1:{port}/api/sessions/{session['id']}?token={token}", method="DELETE")
+        urllib.request.urlopen(gone).close()
+
+
+@pytest.fixture
+def far_away(lab, chromium, request):
+    """far_away(cells) → Notebook in a page of its own, 150 ms from the server: 300 ms there and back, as over a phone."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def carry(source, target):
+        """Hand on what comes, 150 ms later, without holding back what follows."""
+        import queue
+
+        waiting = queue.Queue()
+
+        def send():
+            while (item := waiting.get()) is not None:
+                time.sleep(max(0, item[0] - time.monotonic()))
+                try:
+                    target.sendall(item[1])
+                except OSError:
+                    return
+            target.close()
+
+        threading.Thread(target=send, daemon=True).start()
+        try:
+            while data := source.recv(65536):
+                waiting.put((time.monotonic() + 0.15, data))
+        except OSError:
+            pass  # the browser has gone
+        waiting.put(None)
+
+    def serve():
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            upstream = socket.create_connection(("127.0.0.1", lab[1]))
+            for pair in ((client, upstream), (upstream, client)):
+                threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    root, port, token = lab
+    errors, context = [], chromium.new_context(viewport={"width": 1400, "height": 1100})
+    page = context.new_page()
+    watch(page, errors)
+
+    def open_(source) -> Notebook:
+        name = write(root, source, request.node.name)
+        page.goto(f"http://127.0.0.1:{server.getsockname()[1]}/lab?token={token}&reset")
+        page.wait_for_function("() => window.jupyterapp?.commands?.hasCommand('notebook:run-all-cells')", timeout=90_000)
+        return Notebook(page, name)
+
+    yield open_
+    context.close()
+    server.close()
+    end_kernels(port, token)
+    assert not harmful(errors)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which checks a page for accessibility."""
+    import axe_playwright_python
+
+    return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
