@@ -57,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", help="cpu, cuda or mps (default: cuda where there is one, else cpu)")
     sub.add_argument("--out", required=True, help="the run's folder")
     sub.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    sub.add_argument(
+        "--score-every", type=_positive(int), metavar="N", help="Fréchet distance every N steps; keeps the best generator"
+    )
 
     sub = command("sample", sample, "Images of a trained generator: .npy holds uint8 (N, C, H, W), .png a grid.")
     sub.add_argument("folder", help="a folder that train wrote")
@@ -64,14 +67,16 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--out", required=True, help="FILE.npy or FILE.png")
 
-    sub = command("evaluate", evaluate, "Fréchet distance and class shares of a trained generator.")
-    sub.add_argument("folder", help="a folder that train wrote")
+    sub = command("evaluate", evaluate, "Scores of a trained generator, with their protocol and two references.")
+    sub.add_argument("generator", help="a folder that train wrote, a .safetensors file, or a shipped generator's name")
+    sub.add_argument("--data", help="the data it is measured against (default: what it was trained on)")
     sub.add_argument("--n", type=_positive(int), default=10_000, help="samples (default: 10000)")
+    sub.add_argument("--inception", metavar="FILE", help="FID and Inception Score: torch-fidelity's weights file, or 'download'")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--json", action="store_true", help="one JSON object")
 
     sub = command("classifier", classifier, "Train the classifier that scores generators and write it with its card.")
-    sub.add_argument("data", help="mnist or cifar10")
+    sub.add_argument("data", help="mnist, cifar10, digits or shapes")
     sub.add_argument("--epochs", type=_positive(int), help="default: the number that the shipped one was trained for")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--out", required=True, help="folder for NAME-classifier.safetensors and .json")
@@ -138,6 +143,11 @@ def _train(args, folder: Path) -> None:
         trainer = Trainer(recipe(args.name), images, seed=args.seed or 0, precision=args.precision or "auto")
     trainer.out = folder
     trainer.notes = {"scale": scale.name() if args.scale is None else args.scale, "command": shlex.join(sys.argv[1:])}
+    if args.score_every:
+        from gan_course import evaluation, features
+
+        judge = features.classifier(images.name, images.data.device)
+        trainer.scorer, trainer.score_every = evaluation.Reference(images, judge).frechet, args.score_every
     checkpoint.cut_history(folder, trainer.history)
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
@@ -167,7 +177,9 @@ def _left(trainer, steps, seconds) -> dict:
 def _progress(trainer) -> None:
     row, end = trainer.history[-1], "\r" if sys.stderr.isatty() else "\n"
     text = "step {step}  {seconds:.0f} s  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}  D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}"
-    print(text.format(**row).ljust(90), end=end, file=sys.stderr, flush=True)
+    scores = [r["frechet"] for r in trainer.history if "frechet" in r]
+    score = f"  Fréchet distance {scores[-1]:.1f}" if scores else ""
+    print((text.format(**row) + score).ljust(90), end=end, file=sys.stderr, flush=True)
 
 
 def sample(args) -> None:
@@ -192,21 +204,29 @@ def sample(args) -> None:
 
 def evaluate(args) -> None:
     from gan_course import data, evaluation, features
-    from gan_course.training import checkpoint, trainer
+    from gan_course.training import checkpoint, pretrained, trainer
 
-    config = checkpoint.load_config(args.folder)
-    judge = features.classifier({"digits": "mnist"}.get(config["data"], config["data"]))
-    fake = trainer.sample(checkpoint.load_generator(args.folder), args.n, args.seed)
-    score = evaluation.score(fake, data.load(config["data"]), data.load(config["data"], split="test"), judge)
-    score |= {"seed": args.seed, "recipe": config["name"], "data": config["data"]}
-    if args.json:
-        print(json.dumps(score))
+    known = Path(args.generator).exists() or args.generator.endswith(".safetensors")
+    if known:
+        G = checkpoint.load_generator(args.generator)
+        trained_on = checkpoint.made_for(args.generator)
     else:
-        print(evaluation.table(score))
+        try:
+            G = pretrained(args.generator)
+        except UserError as error:
+            raise UserError(f"nothing at {args.generator}, and {error}") from error
+        trained_on = G.card["data"].split(",")[0]
+    name = args.data or trained_on
+    if name is None:
+        raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
+    judge = features.Inception(args.inception) if args.inception else features.classifier(name)
+    fake = trainer.sample(G, args.n, args.seed)
+    score = evaluation.score(fake, data.load(name), data.load(name, split="test"), judge, args.seed)
+    print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
 
 
 def classifier(args) -> None:
-    from gan_course import data, features
+    from gan_course import data, evaluation, features
 
     if args.data not in features.PLANS:
         raise UserError(f"no classifier is planned for {args.data!r}; there are: {', '.join(features.PLANS)}")
@@ -223,6 +243,7 @@ def classifier(args) -> None:
         "test_images": len(test),
     }
     features.save_classifier(net, args.out, args.data, card)
+    evaluation.Reference(images, features.classifier(args.data, folder=Path(args.out))).save(args.out)
     print(f"{args.data}: {accuracy:.2%} of {len(test)} test images")
 
 

@@ -338,3 +338,109 @@ def test_myths():
 )
 def test_untouched_activation_stubs_are_not_done_yet(check):
     assert check(lambda *_: None).message == "not done yet"
+
+
+def frechet(a, b, step=None, root=None, combine=lambda s, c, r: s + c - 2 * r):
+    ca, cb = torch.cov(a.T), torch.cov(b.T)
+    s = (step or (lambda x: x.square().sum()))(a.mean(0) - b.mean(0))
+    r = (root or (lambda p: torch.linalg.eigvals(p).real.clamp(min=0).sqrt().sum()))(ca @ cb)
+    return combine(s, ca.trace() + cb.trace(), r)
+
+
+def divergence(p, q, log=torch.log):
+    return p * (log(p) - log(q))
+
+
+def overlap(real_dim, fake_dim, turn=1, combine=torch.Tensor.any):
+    """precision and recall; `turn` -1 swaps the radii."""
+
+    def answer(d, radius_real, radius_fake):
+        masks = (d <= radius_real, d <= radius_fake[:, None])[::turn]
+        return [combine(mask, dim).float().mean() for mask, dim in zip(masks, (real_dim, fake_dim), strict=True)]
+
+    return answer
+
+
+WRONG_SCORES = [
+    (checks.frechet_distance, lambda a, b: frechet(a, b, combine=lambda s, c, r: s + c - r), "factor 2 is missing"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, combine=lambda s, c, r: s), "only the distance of the means"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, combine=lambda s, c, r: c - 2 * r), "only the covariances' part"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, step=torch.norm), "enters squared"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, step=lambda x: x.square().mean()), "averaged over the features"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, combine=lambda s, c, r: s + c + 2 * r), "the root is subtracted"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b).sqrt(), "root of the distance"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, root=lambda p: p.clamp(min=0).sqrt().trace()), "root of each entry"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, root=lambda p: torch.linalg.eigvals(p).real.sum()), "root of each first"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, root=lambda p: torch.linalg.eigvals(p).sqrt().sum()), "complex"),
+    (
+        checks.frechet_distance,
+        lambda a, b: (a.mean(0) - b.mean(0)).square().sum() + (a.std(0) - b.std(0)).square().sum(),
+        "standard deviations",
+    ),
+    (checks.frechet_distance, lambda a, b: torch.cov(a) + torch.cov(b), "raised"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0)).sum(1).mean(), "exponential is missing"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0), torch.log2).sum(1).mean().exp(), "base 2"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(1, keepdim=True)).sum(1).mean().exp(), "averaged over the classes"),
+    (checks.classifier_score, lambda p: divergence(p.mean(0), p).sum(1).mean().exp(), "turned round"),
+    (checks.classifier_score, lambda p: (-divergence(p, p.mean(0))).sum(1).mean().exp(), "sign is turned"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0)).sum().exp(), "added up"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0)).mean().exp(), "over classes too"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0)).sum(1).exp().mean(), "exponential comes last"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0)).sum(1).exp(), "one number"),
+    (checks.classifier_score, lambda p: (-(p * p.log()).sum(1)).mean().exp(), "how unsure each image is"),
+    (checks.precision_and_recall, lambda *a: overlap(1, 0)(*a)[::-1], "swapped: precision"),
+    (checks.precision_and_recall, overlap(0, 1), "wrong side"),
+    (checks.precision_and_recall, overlap(1, 0, turn=-1), "radii are swapped"),
+    (checks.precision_and_recall, overlap(1, 0, combine=lambda mask, _: mask), "share of pairs"),
+    (checks.precision_and_recall, overlap(1, 0, combine=torch.Tensor.all), "all() asks"),
+    (checks.precision_and_recall, lambda d, r, f: 0.5, "two numbers"),
+    (checks.missing_classes, lambda s, r: (s == 0).nonzero(), "slips"),
+    (checks.missing_classes, lambda s, r: (s < 0.02).nonzero(), "rare among real"),
+    (checks.missing_classes, lambda s, r: (s > 0.02 * r).nonzero(), "yours says"),
+    (checks.missing_classes, lambda s, r: (s >= 0.1 * r).nonzero(), "turn the comparison round"),
+    (checks.missing_classes, lambda s, r: s < 0.1 * r, "yes or no"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "answer", "named"), WRONG_SCORES)
+def test_wrong_scores_are_told_apart(check, answer, named):
+    verdict = check(answer)
+    assert verdict.status == "fail"
+    assert named in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"),
+    [
+        (checks.frechet_distance, frechet),
+        (checks.frechet_distance, lambda a, b: frechet(a, b).item()),
+        (checks.classifier_score, lambda p: divergence(p, p.mean(0)).sum(1).mean().exp()),
+        (checks.classifier_score, lambda p: torch.exp((p * (p / p.mean(0)).log()).sum(1).mean()).item()),
+        (checks.precision_and_recall, overlap(1, 0)),
+        (checks.missing_classes, lambda s, r: (s < 0.1 * r).nonzero().flatten()),
+        (checks.missing_classes, lambda s, r: [i for i in range(5) if s[i] < r[i] / 10]),
+    ],
+)
+def test_right_scores_pass(check, answer):
+    assert check(answer).status == "pass"
+
+
+@pytest.mark.parametrize(
+    "check", [checks.frechet_distance, checks.classifier_score, checks.precision_and_recall, checks.missing_classes]
+)
+def test_untouched_score_stubs_are_not_done_yet(check):
+    assert check(lambda *_: None).message == "not done yet"
+
+
+@pytest.mark.parametrize(
+    ("check", "questions"), [(checks.fair_comparisons, checks.PAIRS), (checks.which_score_tells, checks.CULPRITS)]
+)
+def test_quizzes_on_scores(check, questions):
+    right = {question: answer for question, (answer, _) in questions.items()}
+    assert check(right).status == "pass"
+    assert check(dict.fromkeys(right, ...)).status == "todo"
+    first, second = list(right)[:2]
+    assert first in check(right | {first: right[second] if right[second] != right[first] else not right[first]}).message
+    assert "one to go" in check(right | {first: ...}).message
+    assert "is not one of" in check(right | {first: "perhaps"}).message
+    assert "missing" in check({}).message

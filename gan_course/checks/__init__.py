@@ -15,23 +15,41 @@ from gan_course.checks.activations import (
 )
 from gan_course.checks.game import equilibrium_losses, generator_slopes, optimal_discriminator
 from gan_course.checks.ranges import denormalise, to_minus_one_one
+from gan_course.checks.scores import (
+    CULPRITS,
+    PAIRS,
+    classifier_score,
+    fair_comparisons,
+    frechet_distance,
+    missing_classes,
+    precision_and_recall,
+    which_score_tells,
+)
 from gan_course.checks.steps import discriminator_step, generator_step
 from gan_course.checks.verdict import Verdict
 
 __all__ = [
+    "CULPRITS",
     "MYTHS",
+    "PAIRS",
     "Verdict",
     "activation_myths",
+    "classifier_score",
     "dead_units",
     "denormalise",
     "discriminator_step",
     "equilibrium_losses",
+    "fair_comparisons",
+    "frechet_distance",
     "generator_slopes",
     "generator_step",
     "gradient_at_fakes",
     "leaky_relu",
     "leaky_relu_slope",
+    "missing_classes",
     "optimal_discriminator",
+    "precision_and_recall",
     "tanh_from_sigmoid",
     "to_minus_one_one",
+    "which_score_tells",
 ]
