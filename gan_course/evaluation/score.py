@@ -106,14 +106,13 @@ class Reference:
         """Fréchet distance of uint8 images (N, C, H, W): the quick score, and what a `Trainer` can be given as its scorer."""
         return frechet_distance(moments(f for f, _ in self.judge.batches(images)), self.moments)
 
-    def measure(self, images: Tensor) -> dict[str, float]:
-        """Every one of `MEASURES` for uint8 images (N, C, H, W)."""
-        return self.measure_features(*self.judge.describe(images))
+    def measure(self, images: Tensor, subsets: int = 100) -> dict[str, float]:
+        """Every one of `MEASURES` for uint8 images (N, C, H, W). subsets: of the kernel distance; fewer are quicker."""
+        return self._measure(*self.judge.describe(images), subsets)
 
-    def measure_features(self, features: Tensor, probabilities: Tensor) -> dict[str, float]:
-        """The same from what the judge said of the images: features (N, d) and class probabilities (N, K)."""
+    def _measure(self, features: Tensor, probabilities: Tensor, subsets: int = 100) -> dict[str, float]:
         n = min(len(features), len(self.features), NEIGHBOURS)
-        kid = kernel_distance(features, self.features, seed=self.seed)
+        kid = kernel_distance(features, self.features, subsets, seed=self.seed)
         sure = classifier_score(probabilities, splits=min(10, len(probabilities)))
         values = {"frechet": frechet_distance(features, self.moments), "kid": kid.mean, "classifier_score": sure.mean}
         values |= overlap(features[:n], self.features[:n])._asdict()
@@ -144,7 +143,7 @@ class Reference:
             missing=tuple(self.classes[i] for i in missing_modes(shares, self.shares)),
             reference_real=self.frechet(test.data),
             reference_noise=self.frechet(noise),
-            **self.measure_features(features, probabilities),
+            **self._measure(features, probabilities),
         )
 
     def save(self, folder) -> None:

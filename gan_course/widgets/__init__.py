@@ -6,5 +6,6 @@ from gan_course.widgets.interpolation import Interpolation
 from gan_course.widgets.monitor import TrainingMonitor
 from gan_course.widgets.noise import NoiseExplorer
 from gan_course.widgets.pulse import Pulse
+from gan_course.widgets.scores import ScoreExplorer
 
-__all__ = ["ActivationExplorer", "Interpolation", "NoiseExplorer", "Pulse", "TrainingMonitor", "train"]
+__all__ = ["ActivationExplorer", "Interpolation", "NoiseExplorer", "Pulse", "ScoreExplorer", "TrainingMonitor", "train"]
