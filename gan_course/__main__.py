@@ -243,7 +243,8 @@ def classifier(args) -> None:
         "test_images": len(test),
     }
     features.save_classifier(net, args.out, args.data, card)
-    evaluation.Reference(images, features.classifier(args.data, folder=Path(args.out))).save(args.out)
+    if len(images) > evaluation.NEIGHBOURS:  # else computing the reference takes no longer than reading it
+        evaluation.Reference(images, features.classifier(args.data, folder=args.out)).save(args.out)
     print(f"{args.data}: {accuracy:.2%} of {len(test)} test images")
 
 

@@ -137,7 +137,8 @@ def losses(history: Sequence[Mapping], *, mark: float | None = None, size: tuple
     else:
         figure.alt = (
             f"{'Three' if scored else 'Two'} panels over steps {step[0]:.0f} to {step[-1]:.0f}. Left: {_describe_lines(left)}; "
-            f"dotted lines at 2 ln 2 = 1.39 and ln 2 = 0.69. {'Middle' if scored else 'Right'}: {_describe_lines(right)}; dotted line at one half."
+            f"dotted lines at 2 ln 2 = 1.39 and ln 2 = 0.69. {'Middle' if scored else 'Right'}: "
+            f"{_describe_lines(right)}; dotted line at one half."
         )
     looks = {"loss of D": {"color": INK, "linestyle": "-"}, "loss of G": {"color": PALETTE[0], "linestyle": "--"}}
     axes = _axes(figure, (0, 1 / panels), "step", "loss", "", looks, ticks=3)

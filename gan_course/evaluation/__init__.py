@@ -3,9 +3,10 @@
 from gan_course.evaluation.classes import Spread, class_shares, classifier_score, missing_modes
 from gan_course.evaluation.frechet import Moments, frechet_distance, moments
 from gan_course.evaluation.neighbours import Overlap, kernel_distance, nearest, overlap
-from gan_course.evaluation.score import Protocol, Reference, Score, score, table
+from gan_course.evaluation.protocol import NEIGHBOURS, Protocol, Reference, Score, score, table
 
 __all__ = [
+    "NEIGHBOURS",
     "Moments",
     "Overlap",
     "Protocol",

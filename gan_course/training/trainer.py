@@ -22,7 +22,6 @@ NOTED = ("loss_d", "loss_g", "d_real", "d_fake")
 LOG_EVERY = 20  # steps behind one row of the history
 MAX_SNAPSHOTS = 32
 PLAIN_STEPS = 5  # before a CUDA graph is recorded: they initialise libraries and Adam
-SCORED = 5_000  # samples behind one score during training
 SAVE_EVERY = 30.0  # seconds between checkpoints of a run that has an `out` folder
 
 
@@ -37,7 +36,7 @@ class Trainer:
     precision: "fp32", "bf16" (autocast), or "auto", which times both on the first `run` and keeps the faster.
     out: a folder that `run` saves to every 30 s, when it ends and when it is interrupted. capture: on CUDA, record the step
     as a graph and replay it: the same numbers, to tolerance, in less time. scorer: called every `score_every` steps (rounded
-    up to rows of the history) with `SCORED` samples from fixed noise, uint8 (N, C, H, W), averaged weights where there are
+    up to rows of the history) with `n_scored` samples from fixed noise, uint8 (N, C, H, W), averaged weights where there are
     some; returns a number, lower is better, which the row keeps as "frechet". Its time does not count as training.
 
     Public state: `G`, `D`, `step`, `images_seen` (real images shown to D), `seconds` (spent inside `run`), `changes` (what
@@ -56,6 +55,7 @@ class Trainer:
         capture: bool = True,
         scorer: Callable[[Tensor], float] | None = None,
         score_every: int = 1_000,
+        n_scored: int = 5_000,
     ):
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
@@ -64,7 +64,7 @@ class Trainer:
         if not 2 <= recipe.batch_size <= len(images):
             raise UserError(f"batch_size {recipe.batch_size} does not fit {len(images)} images; use 2 to {len(images)}")
         self.recipe, self.images, self.seed, self.precision, self.out = recipe, images, seed, precision, out
-        self.capture, self.scorer, self.score_every = capture, scorer, score_every
+        self.capture, self.scorer, self.score_every, self.n_scored = capture, scorer, score_every, n_scored
         self.device = images.data.device
         self.rng = torch.Generator(self.device).manual_seed(seed)  # indices and noise
         self._torch_state = None  # torch's global random state as this run sees it: initial weights, dropout
@@ -274,7 +274,7 @@ class Trainer:
 
     def reset(self) -> None:
         """Start over, in place: step 0 of the recipe as it stands, same data, seed and precision. Files already saved stay."""
-        kept = {name: getattr(self, name) for name in ("seed", "precision", "out", "capture", "scorer", "score_every")}
+        kept = {name: getattr(self, name) for name in ("seed", "precision", "out", "capture", "scorer", "score_every", "n_scored")}
         self.__init__(self.recipe, self.images, **kept)
 
     def latest(self) -> dict[str, float]:
@@ -298,7 +298,7 @@ class Trainer:
         start = time.perf_counter()
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             G = self.generator()
-            value = float(self.scorer(sample(G, SCORED, seed=self.seed)))
+            value = float(self.scorer(sample(G, self.n_scored, seed=self.seed)))
         if self.best is None or value < self.best["frechet"]:
             weights = {k: v.cpu().contiguous().clone() for k, v in G.state_dict().items()}
             self.best = {"step": self.step, "frechet": value, "weights": weights}

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib import resources
 
 import torch
@@ -86,12 +87,13 @@ class Reference:
     """The training set as an extractor sees it: what generated images are measured against.
 
     train: `Images`; all of them give the moments, the first `NEIGHBOURS` after a shuffle the neighbours. judge: an
-    `Extractor`. seed: of the shuffle and of the kernel distance's subsets. The moments of a whole data set under a shipped
+    `Extractor`. test: real images that the judge did not learn from; `score` needs them. seed: of the shuffle and of the
+    kernel distance's subsets. The moments of a whole data set under a shipped
     classifier are shipped too, and used if the images and the weights are the same.
     """
 
-    def __init__(self, train, judge, seed: int = 0):
-        self.judge, self.train, self.seed = judge, train, seed
+    def __init__(self, train, judge, test=None, seed: int = 0):
+        self.judge, self.train, self.test, self.seed = judge, train, test, seed
         some = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:NEIGHBOURS]
         self.features, probabilities = judge.describe(train.data[some.to(train.data.device)])
         self.shares = class_shares(probabilities)
@@ -132,17 +134,24 @@ class Reference:
             seed=seed,
         )
 
-    def score(self, fake: Tensor, test, seed: int = 0) -> Score:
-        """The `Score` of uint8 images (N, C, H, W). test: real images that the extractor did not learn from; seed: the fakes'."""
+    @cached_property
+    def references(self) -> dict[str, float]:
+        """Fréchet distances of the real test images and of uniform noise."""
+        if self.test is None:
+            raise UserError("a score needs real test images beside it: Reference(train, judge, test)")
+        rng = torch.Generator().manual_seed(0)
+        noise = torch.randint(0, 256, (NOISE, *self.train.shape), generator=rng, dtype=torch.uint8)
+        return {"reference_real": self.frechet(self.test.data), "reference_noise": self.frechet(noise)}
+
+    def score(self, fake: Tensor, seed: int = 0) -> Score:
+        """The `Score` of uint8 images (N, C, H, W); seed: what they were drawn with."""
         features, probabilities = self.judge.describe(fake)
         shares = class_shares(probabilities)
-        noise = torch.randint(0, 256, (NOISE, *fake.shape[1:]), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
         return Score(
             protocol=self.protocol(len(fake), seed),
             class_shares=dict(zip(self.classes, (round(s, 4) for s in shares.tolist()), strict=True)),
             missing=tuple(self.classes[i] for i in missing_modes(shares, self.shares)),
-            reference_real=self.frechet(test.data),
-            reference_noise=self.frechet(noise),
+            **self.references,
             **self._measure(features, probabilities),
         )
 
@@ -176,7 +185,7 @@ def score(fake: Tensor, train, test, judge, seed: int = 0) -> Score:
 
     For more than one generator make a `Reference` once and use its `score`.
     """
-    return Reference(train, judge).score(fake, test, seed)
+    return Reference(train, judge, test).score(fake, seed)
 
 
 def table(score: Score) -> str:
