@@ -32,7 +32,7 @@ BUDGETS = {
         "gpu": Budget(steps=4_000),
     },
     "04": {
-        "smoke": Budget(images=2_000, steps=40, rung_steps=40, n_eval=400),
+        "smoke": Budget(images=1_000, steps=40, rung_steps=40, n_eval=400),
         "cpu": Budget(rung_seconds=40),
         "gpu": Budget(rung_seconds=60, n_eval=50_000),
     },
