@@ -18,8 +18,7 @@ from gan_course.features import by_mode
 
 CHECKPOINTS = resources.files("gan_course") / "checkpoints"
 MEASURES = ("frechet", "kid", "classifier_score", "precision", "recall", "coverage")
-LOWER_IS_BETTER = ("frechet", "kid")
-NEIGHBOURS = 10_000  # samples a side, at most, behind precision, recall and coverage
+NEIGHBOURS = 5_000  # samples a side, at most, behind precision, recall and coverage
 NOISE = 1_000  # images of uniform noise behind the reference
 INCEPTION_KEYS = {"frechet": "fid", "classifier_score": "inception_score"}
 
