@@ -40,12 +40,7 @@
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
 # %%
-import importlib.util
-
-if importlib.util.find_spec("gan_course") is None:
-    from IPython import get_ipython
-
-    get_ipython().run_line_magic("pip", "install -q git+https://github.com/{{repository}}")
+# {{bootstrap}}
 
 # %% [markdown]
 # What this lesson uses, and how large it will be here:
@@ -389,7 +384,19 @@ plotting.losses(trainer.history)
 # is ahead. They do not say whether the pictures are good: that needs a score of its own, below.
 #
 # ## Why logits
-# You could end D in Sigmoid and take the logarithm of its output. In exact arithmetic that is the same. In float32, with a D that is sure of itself:
+# You could end D in Sigmoid and take the logarithm of its output. In exact arithmetic that is the same. In float32, with a D that is sure of itself?
+# Choose before you measure:
+
+# %%
+widgets.Prediction(
+    "The logit is 100. What does torch.log(1 - torch.sigmoid(logit)) give in float32?",
+    ("about -100, as on paper", "minus infinity", "0"),
+    answer=1,
+    why="Sigmoid rounds to exactly 1, and the logarithm of 0 is minus infinity.",
+)
+
+# %% [markdown]
+# Both ways of writing it:
 
 # %% tags=["nbval-check-output"]
 s = torch.tensor(100.0)                            # a logit: "certainly real"
@@ -473,7 +480,18 @@ plotting.bars(scores, xlabel="Fréchet distance (0 is the same), logarithmic", l
 # | faster G | G's learning rate 2e-3, batch 128 | G has the harder job, and larger batches give a calmer gradient |
 # | averaged | sample from the mean of G's recent weights (EMA) | the circling cancels out |
 #
-# Which rung helps most? Write down your guess before you run the cell.
+# Which rung helps most? Choose before the race.
+
+# %%
+widgets.Prediction(
+    "Which rung takes the largest step down, at scale cpu?",
+    ("no dropout", "BatchNorm", "LeakyReLU", "no momentum", "faster G", "averaged"),
+    answer=5,
+    why="G circles around a good place, and the average of its recent weights sits in the middle. The race below measures it on your machine.",
+)
+
+# %% [markdown]
+# The rungs, as changes to one recipe:
 
 # %% tags=["nbval-check-output"]
 rungs = {"classic": recipe("mlp-classic")}
@@ -555,8 +573,18 @@ widgets.NoiseExplorer(best.generator())
 widgets.NoiseExplorer(pretrained("mlp-tuned-mnist"))
 
 # %% [markdown]
-# From one z to another there are two ways: the straight line and the arc. Noise of 100 dimensions has a length close to 10, always; the middle of a straight
-# line is shorter, a place where G has hardly been. Move t and compare the two images with the two lengths:
+# From one z to another there are two ways: the straight line and the arc. Noise of 100 dimensions has a length close to 10, always.
+
+# %%
+widgets.Prediction(
+    "Two z, each of length 10, drawn independently. How long is the point halfway between them on the straight line?",
+    ("about 10", "about 7", "about 5", "about 0"),
+    answer=1,
+    why="Independent z are nearly at right angles, so the middle has length 10/√2: a place where G has hardly been.",
+)
+
+# %% [markdown]
+# Move t and compare the two images with the two lengths:
 
 # %%
 widgets.Interpolation(pretrained("mlp-tuned-mnist"))
