@@ -1,8 +1,8 @@
 """A folder of submissions → a table: one row a submission, one column an exercise. nbval is the grader.
 
-Each submission's answers are spliced by cell id into the pristine lesson, and that notebook runs in a process of its own: limited
-in time, memory, file size and output, with an empty home and a copy of the package. It keeps honest mistakes and crude tricks from
-spoiling a run. It is no security sandbox: the process is the same user, sees the same disk and the same network.
+Each submission's answers are spliced by cell id into the pristine lesson. That notebook runs in a process of its own, limited in
+time, memory and file size, its output dropped, with an empty home and a copy of the package. This keeps honest mistakes and crude
+tricks from spoiling a run. It is no security sandbox: the process is the same user, sees the same disk and the same network.
 """
 
 import copy
@@ -26,25 +26,18 @@ from gan_course import UserError
 
 PACKAGE = Path(gan_course.__file__).parent
 CHECK = "check_"  # the id of a check's cell: this, and the name of the exercise
-OUTPUT = 100_000  # characters that a submission may print to each stream
 NOTEBOOK_BYTES = 50_000_000
 FILE_BYTES = 256 * 2**20
 PROCESSES = 256  # that a submission may add to the user's own (not enforced for root)
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
 MARKER = "GAN_COURSE_SUBMISSION"  # in the environment of every process of a submission, however it detached itself
 MARKERS = r"(?m)^(\s*)#+\s*(?:NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$"  # comments that nbval obeys
-# First in the notebook: what is printed beyond the limit is dropped in the kernel, before anything has to hold it.
-CAP = f"""\
+# First in the notebook. Only verdicts count, so all that is printed or displayed is dropped in the kernel: a gigabyte goes nowhere,
+# and an answer that prints while it is checked spoils no comparison. Verdicts come as the result of a cell, errors as errors.
+MUTE = """\
 import sys
-def _cap(stream, left={OUTPUT}):
-    write = stream.write
-    def capped(text):
-        nonlocal left
-        shown, left = text[:max(left, 0)], left - len(text)
-        write(shown)
-        return len(text)
-    stream.write = capped
-_cap(sys.stdout), _cap(sys.stderr)
+sys.stdout.write = sys.stderr.write = len
+get_ipython().display_pub.publish = lambda *args, **kwargs: None
 """
 # Before every check: whatever the answers above did to the checks, they are loaded afresh, and they raise.
 GUARD = """\
@@ -105,7 +98,7 @@ class Lesson:
         import nbformat.v4
 
         notebook, missing = copy.deepcopy(self.notebook), set()
-        notebook.cells.insert(0, nbformat.v4.new_code_cell(CAP, id="output_cap"))
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(MUTE, id="mute"))
         for cell in notebook.cells:
             tags = cell.metadata.get("tags", [])
             cell.metadata = nbformat.from_dict({})  # only checks are compared

@@ -58,7 +58,7 @@ environment.report()
 
 # %% [markdown]
 # Only ✔? Go on. A ✘ at MNIST or CIFAR-10 stops nothing: the first lesson that needs them fetches them, and without a network it runs on a
-# built-in stand-in and says so.
+# built-in [stand-in]({{docs}}/glossary.md#stand-in) and says so.
 #
 # ## The device
 # A tensor on the device that trains. `cuda` is an NVIDIA GPU, `mps` an Apple one; `cpu` is enough for lessons 00 to 02.
@@ -188,7 +188,7 @@ checks.lesson_minutes(minutes, probe.minutes)
 
 # %% [markdown]
 # All minutes are estimates: the measured speed, applied to the minutes that each lesson took its authors. Part of a lesson is a fixed time, which
-# does not shrink on a faster machine: there you get more steps in it. The scale that runs here is chosen by the device, and you can set it
+# does not shrink on a faster machine: there you get more steps in it. The [scale]({{docs}}/glossary.md#scale) that runs here is chosen by the device, and you can set it
 # with the variable `GAN_COURSE_SCALE` before Jupyter starts.
 
 # %% tags=["nbval-check-output"]

@@ -50,7 +50,13 @@ def _raises(*_):
     raise RuntimeError("two\nlines")
 
 
-@pytest.mark.parametrize("answer", [None, 3, "text", object(), _raises, [], {}], ids=lambda x: type(x).__name__)
+def _exits(*_):
+    raise SystemExit
+
+
+@pytest.mark.parametrize(
+    "answer", [None, 3, "text", object(), _raises, _exits, [], {}], ids=lambda x: getattr(x, "__name__", type(x).__name__)
+)
 @pytest.mark.parametrize("check", EVERY, ids=lambda f: f.__name__)
 def test_no_answer_makes_a_check_raise(check, answer):
     given = [answer] * sum(p.default is p.empty for p in inspect.signature(check).parameters.values())

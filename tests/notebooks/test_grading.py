@@ -56,7 +56,7 @@ ANSWERS = {
     "fakes": (PATCHES, FAKES + CUT, ("failed", "failed")),
     "deletes": (DELETES, SECOND, ("failed", "failed")),
     "hoards": (BOMB + FIRST, SECOND, ("failed", "passed")),
-    "noisy": (NOISE + DETACHED + FIRST, SECOND, ("passed", "passed")),
+    "noisy": (NOISE + DETACHED + FIRST, SECOND.replace("\n", "\n    print(x); display(x)\n", 1), ("passed", "passed")),
 }
 SLOW = {  # these wait for the time limit of a cell
     "dies": ("import os\nos._exit(0)\n", SECOND, ("not run", "not run")),
