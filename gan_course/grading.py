@@ -35,8 +35,8 @@ MARKERS = r"(?m)^(\s*)#+\s*(?:NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$"  # c
 # First in the notebook. Only verdicts count, so all that is printed or displayed is dropped in the kernel: a gigabyte goes nowhere,
 # and an answer that prints while it is checked spoils no comparison. Verdicts come as the result of a cell, errors as errors.
 MUTE = """\
-import sys
-sys.stdout.write = sys.stderr.write = len
+import os, sys
+sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
 get_ipython().display_pub.publish = lambda *args, **kwargs: None
 """
 # Before every check: whatever the answers above did to the checks, they are loaded afresh, and they raise.
@@ -273,12 +273,12 @@ def _result(case, limits: Limits) -> Result:
     if problem is None:
         return Result("passed")
     if problem.tag == "skipped":
-        return Result("not run", f"an answer above ran longer than {limits.cell_seconds:g} s")
+        return Result("not run", f"an answer above ended the kernel, or ran longer than {limits.cell_seconds:g} s")
     text = re.sub(r"(?:\x1b|#x1B)\[[0-9;]*m", "", problem.text or "")
     if verdict := re.search(r"AssertionError: ([☐✘]) (.*)", text):
         return Result("not done") if verdict[1] == "☐" else Result("failed", verdict[2])
     if "Kernel dead" in text or "No kernel is running" in text:
-        return Result("not run", "the kernel had ended: an answer stopped it")
+        return Result("not run", "an answer above ended the kernel")
     if "Timeout of" in text:
         return Result("failed", f"ran longer than {limits.cell_seconds:g} s")
     if "Cell outputs differ" in text:

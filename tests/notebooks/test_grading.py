@@ -32,14 +32,15 @@ c.verdict.check = lambda *a, **k: c.Verdict("pass", "x", "y")
 """
 BOMB = "hoard = []\nfor _ in range(100):\n    hoard.append(bytearray(b'1') * 2**28)\n"
 NOISE = "for _ in range(1000):\n    print('x' * 10**6)\n"
-DETACHED = """import os, subprocess, sys
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    import time
-    time.sleep(1000)
+DETACHED = """import subprocess
+subprocess.Popen(["sh", "-c", "sleep 1000 & sleep 1000"], start_new_session=True)
+"""
+FORKS = """import os, time
+for _ in range(5):
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(1000)
+os._exit(0)
 """
 DELETES = """import shutil, sys, gan_course
 from pathlib import Path
@@ -59,7 +60,7 @@ ANSWERS = {
     "noisy": (NOISE + DETACHED + FIRST, SECOND.replace("\n", "\n    print(x); display(x)\n", 1), ("passed", "passed")),
 }
 SLOW = {  # these wait for the time limit of a cell
-    "dies": ("import os\nos._exit(0)\n", SECOND, ("not run", "not run")),
+    "dies": (FORKS, SECOND, ("not run", "not run")),
     "loops": (LOOP, SECOND, ("not run", "passed")),
     "stubborn": (FIRST, STUBBORN, ("passed", "not run")),
 }
@@ -132,7 +133,7 @@ def test_each_submission_gets_what_it_earned(graded, name, expected):
     ("name", "told"),
     [
         ("cat", "denormalise: and back: some bytes come back one too low"),
-        ("dies", "the kernel had ended"),
+        ("dies", "an answer above ended the kernel"),
         ("loops", "ran longer than 12 s"),
         ("changed", "denormalise: the submission has no cell 'denormalise'"),
         ("01_small-garbage", "not a notebook: JSONDecodeError"),
