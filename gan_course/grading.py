@@ -206,7 +206,7 @@ def _run(scratch: Path, limits: Limits) -> str:
     with open(scratch / "log.txt", "wb") as log:
         run = subprocess.Popen(
             command,
-            cwd=scratch / "work",
+            cwd=scratch,  # the kernel works in "work"; what is deleted there does not take pytest along
             env=_environment(scratch) | {MARKER: token},
             stdin=subprocess.DEVNULL,
             stdout=log,

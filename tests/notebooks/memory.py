@@ -1,6 +1,6 @@
-"""Peak resident memory of each lesson's kernel, as rows of the table in docs/launch.md.
+"""Peak resident memory of each lesson's kernel, as the table of docs/launch.md.
 
-    GAN_COURSE_DATA=/your/data python tests/notebooks/memory.py [--scale smoke|cpu|gpu] [LESSON …]
+    GAN_COURSE_DATA=/your/data OMP_NUM_THREADS=1 python tests/notebooks/memory.py [--scale smoke cpu gpu] [--only LESSON …]
 
 Runs the solutions in scratch folders; Linux and macOS.
 """
@@ -37,15 +37,17 @@ def peak_megabytes(path: Path, scale: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", choices=("smoke", "cpu", "gpu"), default="smoke")
+    parser.add_argument("--scale", choices=("smoke", "cpu", "gpu"), nargs="+", default=["smoke"])
     parser.add_argument("--here", help=argparse.SUPPRESS)
-    parser.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
+    parser.add_argument("--only", nargs="+", default=[], metavar="LESSON", help="default: all")
     args = parser.parse_args()
     if args.here:
         return run_here(args.here)
+    print("| lesson | " + " | ".join(f"`{scale}`" for scale in args.scale) + " |\n|---" + "|---" * len(args.scale) + "|")
     for path in sorted(LESSONS.glob("[0-9][0-9]_*.ipynb")):
-        if path.stem in args.names or not args.names:
-            print(f"| {path.stem} | {args.scale}: {peak_megabytes(path, args.scale)} MB |", flush=True)
+        if path.stem in args.only or not args.only:
+            cells = (f"{peak_megabytes(path, scale)} MB" for scale in args.scale)
+            print(f"| {path.stem} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
