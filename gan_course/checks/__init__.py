@@ -16,6 +16,7 @@ from gan_course.checks.activations import (
 from gan_course.checks.game import equilibrium_losses, generator_slopes, optimal_discriminator
 from gan_course.checks.ranges import denormalise, to_minus_one_one
 from gan_course.checks.steps import discriminator_step, generator_step
+from gan_course.checks.tensors import lesson_minutes, mnist_megabytes, noise, seeded_noise
 from gan_course.checks.verdict import Verdict
 
 __all__ = [
@@ -31,7 +32,11 @@ __all__ = [
     "gradient_at_fakes",
     "leaky_relu",
     "leaky_relu_slope",
+    "lesson_minutes",
+    "mnist_megabytes",
+    "noise",
     "optimal_discriminator",
+    "seeded_noise",
     "tanh_from_sigmoid",
     "to_minus_one_one",
 ]
