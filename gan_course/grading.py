@@ -123,7 +123,7 @@ def _answer(answers, stub) -> str | None:
     """The source that answers a stub: by cell id, else (a tool dropped the ids) by the line that defines the function."""
     first = stub.source.partition("\n")[0]
     by_id = [source for ids, source in answers if stub.id in ids]
-    by_line = [source for _, source in answers if first.startswith("def ") and source.startswith(first)]
+    by_line = [source for _, source in answers if first.startswith("def ") and first in source.splitlines()]
     return (by_id or by_line or [None])[-1]
 
 
@@ -265,7 +265,8 @@ def _cases(junit: Path, limits: Limits) -> dict[int, Result]:
         cases = list(ElementTree.parse(junit).iter("testcase"))
     except (OSError, ElementTree.ParseError):  # killed before it was written: each exercise is then told as not run
         return {}
-    return {int(case.get("name").removeprefix("Cell ")): _result(case, limits) for case in cases}
+    numbered = ((re.fullmatch(r"Cell (\d+)", case.get("name", "")), case) for case in cases)  # pytest may add an "internal" one
+    return {int(number[1]): _result(case, limits) for number, case in numbered if number}
 
 
 def _result(case, limits: Limits) -> Result:

@@ -49,6 +49,35 @@ def test_a_lesson_is_recognised_by_its_cells_before_its_name():
     assert grading.recognise(lessons, [], "ada") is None
 
 
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        ("", Result("passed")),
+        ("<failure>a#x1B[31mAssertionError#x1B[0m: ☐ noise: not done yet</failure>", Result("not done")),
+        ("<failure>AssertionError: ✘ noise: the shape\nmore</failure>", Result("failed", "noise: the shape")),
+        ("<failure>NameError: name 'x' is not defined</failure>", Result("failed", "NameError: name 'x' is not defined")),
+        ("<failure>Timeout of 3 seconds exceeded</failure>", Result("failed", "ran longer than 3 s")),
+        (
+            "<failure>pytest plugin exception: Kernel dead on test start</failure>",
+            Result("not run", "an answer above ended the kernel"),
+        ),
+        ("<failure>Cell outputs differ</failure>", Result("failed", "no verdict was shown")),
+        ("<failure/>", Result("failed", "failed without a word")),
+        ("<skipped/>", Result("not run", "an answer above ended the kernel, or ran longer than 3 s")),
+    ],
+)
+def test_what_pytest_reports_is_read_and_nothing_skipped_passes(tmp_path, problem, expected):
+    case = f'<testcase name="Cell 4">{problem}</testcase><testcase name="internal"><error/></testcase>'
+    (tmp_path / "junit.xml").write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>", encoding="utf-8")
+    assert grading._cases(tmp_path / "junit.xml", grading.Limits(cell_seconds=3)) == {4: expected}
+
+
+def test_without_a_report_there_is_no_result(tmp_path):
+    assert grading._cases(tmp_path / "junit.xml", grading.Limits()) == {}
+    (tmp_path / "junit.xml").write_text("<testsuites><testsuite>")
+    assert grading._cases(tmp_path / "junit.xml", grading.Limits()) == {}
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"cells": 3}', '{"cells": [{"cell_type": "code"}]}', "[" * 100_000, "\xff"])
 def test_what_is_no_notebook_is_refused(tmp_path, text):
     path = tmp_path / "x.ipynb"

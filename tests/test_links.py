@@ -146,6 +146,13 @@ def test_workflows_are_read_as_what_they_are(path):
     assert all("runs-on" in job and job["timeout-minutes"] for job in workflow["jobs"].values())
 
 
+def test_the_workflow_that_instructors_are_told_to_call_takes_what_they_hand_it():
+    told = yaml.safe_load(re.search(r"(?s)```yaml\n(.*?)```", (ROOT / "docs" / "INSTRUCTORS.md").read_text())[1])["jobs"]["grade"]
+    path = told["uses"].partition("@")[0].removeprefix("OWNER/NAME/")
+    inputs = yaml.safe_load((ROOT / path).read_text())[True]["workflow_call"]["inputs"]
+    assert {name for name, kind in inputs.items() if kind.get("required")} <= set(told["with"]) <= set(inputs)
+
+
 def test_the_dev_container_builds_what_make_builds():
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     target = container["onCreateCommand"].split()[1]
