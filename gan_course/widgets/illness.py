@@ -5,10 +5,10 @@ import torch
 from gan_course.training.trainer import NOTED
 
 ROWS = 10  # rows of the history that must agree (200 steps): a bad moment is not an illness
-FROM_STEP = 400  # the first steps of a healthy run look like any illness
+FROM_STEP = 500  # the first steps of a healthy run look like any illness
 SURE = 0.97  # D's mean output on real images, and 1 minus that on fakes, beyond which it wins
 HUGE = 1_000.0  # a loss that no game between equals has
-ALIKE = 0.25  # relative variety below which the samples look alike
+ALIKE = 0.23  # relative variety below which the samples look alike
 
 
 def diagnose(history, images, real) -> str | None:

@@ -196,7 +196,7 @@ class Notebook:
     def theme(self, name: str) -> None:
         """Change the colours of the page: "Light" or "Dark"."""
         self.command("apputils:change-theme", {"theme": f"JupyterLab {name}"})
-        self.page.wait_for_selector(f"body[data-jp-theme-light={'true' if name == 'Light' else 'false'}]")
+        self.page.wait_for_function(f"() => document.body.dataset.jpThemeName === 'JupyterLab {name}'")
         self.page.wait_for_timeout(500)
 
     def cell(self, i: int):

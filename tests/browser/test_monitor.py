@@ -68,10 +68,10 @@ def test_train_moves_and_pause_holds(monitor, page):
     _, area = monitor
     before = pictures(area)
     press(area, "Train")
-    expect(area.get_by_text(re.compile(r"\d images/s.*\d:\d\d left"))).to_be_visible()
-    assert float(area.get_by_role("progressbar").get_attribute("value")) < 1
     wait_for_step(page, area, 100)
     stopped = pause(page, area)
+    assert re.search(r"[\d,]+ images/s · \d+:\d\d trained · \d+:\d\d left", area.inner_text())
+    assert 0 < float(area.get_by_role("progressbar").get_attribute("value")) < 1
     after = pictures(area)
     assert len(after) == len(before) == 2
     assert all(a != b for a, b in zip(before, after, strict=True))
@@ -193,10 +193,8 @@ def test_a_hidden_tab_pauses_and_goes_on(monitor, page):
     _, area = monitor
     press(area, "Train")
     at = wait_for_step(page, area, 20)
-    tab = page.context.new_cdp_session(page)
-    tab.send("Page.setWebLifecycleState", {"state": "frozen"})  # what a browser does to a tab that stays hidden
-    time.sleep(4)
-    tab.send("Page.setWebLifecycleState", {"state": "active"})
+    # headless Chromium hides no page: here no timer of the page runs, which is what a hidden tab comes to
+    page.evaluate("() => { const until = Date.now() + 4000; while (Date.now() < until); }")
     expect(area.get_by_text(re.compile("paused: tab hidden.* for [3-9] s; it goes on by itself"))).to_be_visible()
     wait_for_step(page, area, max(at, step(area)))
 
@@ -261,6 +259,6 @@ def test_out_of_sight_it_goes_on(open_notebook, page):
     press(area, "Train")
     at = wait_for_step(page, area, 20)
     page.locator(".jp-NotebookPanel:visible .jp-CodeCell").last.scroll_into_view_if_needed()
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(5000)
     page.locator(".jp-NotebookPanel:visible .jp-CodeCell").nth(1).scroll_into_view_if_needed()
-    assert wait_for_step(page, area, at + 50, seconds=2)
+    wait_for_step(page, area, at + 20, seconds=2)
