@@ -1,4 +1,4 @@
-"""`python -m gan_course info | train | sample | evaluate | classifier | bench`."""
+"""`python -m gan_course info | train | sample | evaluate | classifier | bench | grade`."""
 
 import argparse
 import dataclasses
@@ -86,6 +86,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--rounds", type=_positive(int), default=5)
     sub.add_argument("--seconds", type=_positive(float), default=3.0, help="per loop and round")
     sub.add_argument("--json", action="store_true", help="one JSON object")
+
+    sub = command("grade", grade, "Grade a folder of submitted notebooks: one row a submission, one column an exercise.")
+    sub.add_argument("folder", help="the submissions, at any depth; the file name or the cells say of which lesson")
+    sub.add_argument("--csv", required=True, help="the table")
+    sub.add_argument("--lessons", help="the notebooks as you handed them out (default: those of this repository)")
+    sub.add_argument("--seconds", type=_positive(float), default=300, help="per submission (default: 300)")
+    sub.add_argument("--cell-seconds", type=_positive(float), default=60, help="per cell (default: 60)")
+    sub.add_argument("--memory", type=_positive(float), default=4, help="GB per submission's process (default: 4; Linux)")
     return top
 
 
@@ -262,6 +270,22 @@ def bench(args) -> None:
         for name, rate in case["images_per_second"].items():
             ratio = f"  {case['ratio'][name]:.2f}x the classic loop" if name in case["ratio"] else ""
             print(f"  {name:8} {rate:8} images/s{ratio}")
+
+
+def grade(args) -> None:
+    from gan_course import grading
+
+    limits = grading.Limits(args.seconds, args.cell_seconds, int(args.memory * 2**30))
+    lessons = grading.load_lessons(Path(args.lessons) if args.lessons else None)
+
+    rows, file = [], Path(args.csv)
+    grading.write_csv(rows, file)  # a place that cannot be written is told before the hour of grading, not after
+    try:
+        for row in grading.grade_folder(Path(args.folder), lessons, limits):
+            rows.append(row)
+            print(f"{row.submission}: {row.passed} of {len(row.results)} passed. {row.note}".rstrip(), flush=True)
+    finally:  # Ctrl-C keeps what is graded
+        grading.write_csv(rows, file)
 
 
 def device(name: str | None) -> str:

@@ -61,34 +61,34 @@ def test_right_d_steps_pass(old, new):
     assert repr(verdict).startswith("✔ one D step: ")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "named"),
-    [
-        ("G(z).detach()", "G(z)", "detach"),
-        ("opt_d.zero_grad()\n", "", "zero_grad"),
-        ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(r, zeros(r)) + bce(f, ones(f))", "labels are swapped"),
-        ("zeros(f)", "ones(f)", "both halves carry label 1"),
-        ("ones(r)", "zeros(r)", "both halves carry label 0"),
-        (" + bce(f, zeros(f))", "", "only the real half"),
-        ("bce(r, ones(r)) + ", "", "only the fake half"),
-        ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(f, ones(f))", "G's loss"),
-        ("opt_d.step()", "opt_g.step()", "wrong optimiser"),
-        ("opt_d.step()", "opt_d.step(); opt_g.step()", "G moved: in D's step only opt_d"),
-        ("loss.backward()\n", "", "D did not move"),
-        ("opt_d.step()\n", "", "D did not move"),
-        ("r, f = D(x_real), D(x_fake)", "r, f = D(x_real).sigmoid(), D(x_fake).sigmoid()", "Sigmoid twice"),
-        ("bce(f, zeros(f))", "bce(f, zeros(f)); loss = loss / 2", "average of the two halves"),
-        (
-            "bce(r, ones(r)) + bce(f, zeros(f))",
-            "bce(r, ones(r), reduction='sum') + bce(f, zeros(f), reduction='sum')",
-            "sums over the batch",
-        ),
-        ("return loss", "pass", "returns nothing"),
-        ("return loss", "return loss * 3", "returned loss is"),
-        ("D(x_fake)", "D(torch.randn_like(x_fake))", "not where it should"),
-        ("x_fake = G(z).detach()", "x_fake = generator(z)", "raised NameError in line 2"),
-    ],
-)
+D_MISTAKES = [
+    ("G(z).detach()", "G(z)", "detach"),
+    ("opt_d.zero_grad()\n", "", "zero_grad"),
+    ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(r, zeros(r)) + bce(f, ones(f))", "labels are swapped"),
+    ("zeros(f)", "ones(f)", "both halves carry label 1"),
+    ("ones(r)", "zeros(r)", "both halves carry label 0"),
+    (" + bce(f, zeros(f))", "", "only the real half"),
+    ("bce(r, ones(r)) + ", "", "only the fake half"),
+    ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(f, ones(f))", "G's loss"),
+    ("opt_d.step()", "opt_g.step()", "wrong optimiser"),
+    ("opt_d.step()", "opt_d.step(); opt_g.step()", "G moved: in D's step only opt_d"),
+    ("loss.backward()\n", "", "D did not move"),
+    ("opt_d.step()\n", "", "D did not move"),
+    ("r, f = D(x_real), D(x_fake)", "r, f = D(x_real).sigmoid(), D(x_fake).sigmoid()", "Sigmoid twice"),
+    ("bce(f, zeros(f))", "bce(f, zeros(f)); loss = loss / 2", "average of the two halves"),
+    (
+        "bce(r, ones(r)) + bce(f, zeros(f))",
+        "bce(r, ones(r), reduction='sum') + bce(f, zeros(f), reduction='sum')",
+        "sums over the batch",
+    ),
+    ("return loss", "pass", "returns nothing"),
+    ("return loss", "return loss * 3", "returned loss is"),
+    ("D(x_fake)", "D(torch.randn_like(x_fake))", "not where it should"),
+    ("x_fake = G(z).detach()", "x_fake = generator(z)", "raised NameError in line 2"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "named"), D_MISTAKES)
 def test_wrong_d_steps_are_named(old, new, named):
     assert old in D_RIGHT
     verdict = checks.discriminator_step(d_step(D_RIGHT.replace(old, new)))
@@ -130,24 +130,24 @@ def test_right_g_steps_pass(old, new):
     assert verdict.status == "pass", verdict
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "named"),
-    [
-        ("bce(s, ones(s))", "-bce(s, zeros(s))", "saturating"),
-        ("bce(s, ones(s))", "torch.log(1 - s.sigmoid()).mean()", "saturating"),
-        ("ones(s)", "zeros(s)", "label 0"),
-        ("D(G(z))", "D(G(z).detach())", "no gradient reached G"),
-        ("opt_g.zero_grad()\n", "", "zero_grad"),
-        ("opt_g.step()", "opt_d.step()", "wrong optimiser"),
-        ("opt_g.step()", "opt_g.step(); opt_d.step()", "both optimisers"),
-        ("opt_g.step()\n", "", "step() is missing"),
-        ("loss.backward()\n", "", "no gradient reached G"),
-        ("D(G(z))", "D(G(z)).sigmoid()", "Sigmoid twice"),
-        ("bce(s, ones(s))", "bce(s, ones(s), reduction='sum')", "sums over the batch"),
-        ("return loss", "pass", "returns nothing"),
-        ("D(G(z))", "D(G(torch.randn_like(z)))", "not where it should"),
-    ],
-)
+G_MISTAKES = [
+    ("bce(s, ones(s))", "-bce(s, zeros(s))", "saturating"),
+    ("bce(s, ones(s))", "torch.log(1 - s.sigmoid()).mean()", "saturating"),
+    ("ones(s)", "zeros(s)", "label 0"),
+    ("D(G(z))", "D(G(z).detach())", "no gradient reached G"),
+    ("opt_g.zero_grad()\n", "", "zero_grad"),
+    ("opt_g.step()", "opt_d.step()", "wrong optimiser"),
+    ("opt_g.step()", "opt_g.step(); opt_d.step()", "both optimisers"),
+    ("opt_g.step()\n", "", "step() is missing"),
+    ("loss.backward()\n", "", "no gradient reached G"),
+    ("D(G(z))", "D(G(z)).sigmoid()", "Sigmoid twice"),
+    ("bce(s, ones(s))", "bce(s, ones(s), reduction='sum')", "sums over the batch"),
+    ("return loss", "pass", "returns nothing"),
+    ("D(G(z))", "D(G(torch.randn_like(z)))", "not where it should"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "named"), G_MISTAKES)
 def test_wrong_g_steps_are_named(old, new, named):
     assert old in G_RIGHT
     verdict = checks.generator_step(g_step(G_RIGHT.replace(old, new)))
@@ -163,27 +163,27 @@ def back(x):
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-@pytest.mark.parametrize(
-    ("check", "answer", "named"),
-    [
-        (checks.to_minus_one_one, lambda x: x.float() / 255, "from 0 to 1"),
-        (checks.to_minus_one_one, lambda x: x / 128 - 1, "wanted is -1 to 1"),
-        (checks.to_minus_one_one, lambda x: x // 127 - 1, "integers"),
-        (checks.to_minus_one_one, lambda x: scale(x).flatten(), "shape"),
-        (checks.to_minus_one_one, lambda x: scale(x) ** 3, "straight line"),
-        (checks.denormalise, lambda x: ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8), "round"),
-        (checks.denormalise, lambda x: ((x + 1) * 127.5).round().to(torch.int).to(torch.uint8), "clamp"),
-        (checks.denormalise, lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8), "do not come back"),
-        (checks.denormalise, lambda x: (x + 1) * 127.5, "torch.uint8"),
-        (checks.optimal_discriminator, lambda p, q: q / (p + q), "generated"),
-        (checks.optimal_discriminator, lambda p, q: p / q, "ratio"),
-        (checks.optimal_discriminator, lambda p, q: p * q, "0.5"),
-        (checks.generator_slopes, lambda p: (1 - p, p), "swapped"),
-        (checks.generator_slopes, lambda p: (-p, p - 1), "positive"),
-        (checks.generator_slopes, lambda p: (1 / (1 - p), 1 / p), "per unit of D"),
-        (checks.generator_slopes, lambda p: p, "raised"),
-    ],
-)
+WRONG = [
+    (checks.to_minus_one_one, lambda x: x.float() / 255, "from 0 to 1"),
+    (checks.to_minus_one_one, lambda x: x / 128 - 1, "wanted is -1 to 1"),
+    (checks.to_minus_one_one, lambda x: x // 127 - 1, "integers"),
+    (checks.to_minus_one_one, lambda x: scale(x).flatten(), "shape"),
+    (checks.to_minus_one_one, lambda x: scale(x) ** 3, "straight line"),
+    (checks.denormalise, lambda x: ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8), "round"),
+    (checks.denormalise, lambda x: ((x + 1) * 127.5).round().to(torch.int).to(torch.uint8), "clamp"),
+    (checks.denormalise, lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8), "do not come back"),
+    (checks.denormalise, lambda x: (x + 1) * 127.5, "torch.uint8"),
+    (checks.optimal_discriminator, lambda p, q: q / (p + q), "generated"),
+    (checks.optimal_discriminator, lambda p, q: p / q, "ratio"),
+    (checks.optimal_discriminator, lambda p, q: p * q, "0.5"),
+    (checks.generator_slopes, lambda p: (1 - p, p), "swapped"),
+    (checks.generator_slopes, lambda p: (-p, p - 1), "positive"),
+    (checks.generator_slopes, lambda p: (1 / (1 - p), 1 / p), "per unit of D"),
+    (checks.generator_slopes, lambda p: p, "raised"),
+]
+
+
+@pytest.mark.parametrize(("check", "answer", "named"), WRONG)
 def test_other_mistakes_are_named(check, answer, named):
     verdict = check(answer)
     assert verdict.status == "fail"
@@ -304,16 +304,16 @@ def _backward(D, x_fake):
     return next(D.parameters()).grad
 
 
-@pytest.mark.parametrize(
-    ("answer", "named"),
-    [
-        (_gradient(lambda g: g), "the gradient itself"),
-        (_gradient(torch.Tensor.norm), "over the whole batch"),
-        (_gradient(lambda g: g.flatten(1).norm(dim=1), torch.mean), "averaged over the batch"),
-        (_gradient(lambda g: g.flatten(1).square().sum(1)), "squared norm"),
-        (_backward, "D's weights"),
-    ],
-)
+GRADIENTS = [
+    (_gradient(lambda g: g), "the gradient itself"),
+    (_gradient(torch.Tensor.norm), "over the whole batch"),
+    (_gradient(lambda g: g.flatten(1).norm(dim=1), torch.mean), "averaged over the batch"),
+    (_gradient(lambda g: g.flatten(1).square().sum(1)), "squared norm"),
+    (_backward, "D's weights"),
+]
+
+
+@pytest.mark.parametrize(("answer", "named"), GRADIENTS)
 def test_wrong_gradients_are_told_apart(answer, named):
     verdict = checks.gradient_at_fakes(answer)
     assert verdict.status == "fail"
@@ -338,6 +338,19 @@ def test_myths():
 )
 def test_untouched_activation_stubs_are_not_done_yet(check):
     assert check(lambda *_: None).message == "not done yet"
+
+
+# What tests/test_checks_complete.py wants of every check: (check, a wrong answer or a tuple of them, words of its message).
+WRONG_STEPS = [(checks.discriminator_step, d_step(D_RIGHT.replace(old, new)), named) for old, new, named in D_MISTAKES]
+WRONG_STEPS += [(checks.generator_step, g_step(G_RIGHT.replace(old, new)), named) for old, new, named in G_MISTAKES]
+WRONG_GRADIENTS = [(checks.gradient_at_fakes, answer, named) for answer, named in GRADIENTS]
+WRONG_NUMBERS = [
+    (checks.equilibrium_losses, (math.log(2), math.log(2)), "two halves"),
+    (checks.equilibrium_losses, (-2 * math.log(2), -math.log(2)), "positive"),
+    (checks.equilibrium_losses, (2.0, 1.0), "bits"),
+]
+TRUTH = {statement: truth for statement, (truth, _) in checks.MYTHS.items()}
+WRONG_MYTHS = [(checks.activation_myths, TRUTH | {statement: not truth}, statement) for statement, truth in TRUTH.items()]
 
 
 def frechet(a, b, step=None, root=None, combine=lambda s, c, r: s + c - 2 * r):
@@ -444,3 +457,15 @@ def test_quizzes_on_scores(check, questions):
     assert "one to go" in check(right | {first: ...}).message
     assert "is not one of" in check(right | {first: "perhaps"}).message
     assert "missing" in check({}).message
+
+
+def _wrong_answers(check, questions, choices):
+    right = {question: answer for question, (answer, _) in questions.items()}
+    for question, answer in right.items():
+        yield check, right | {question: next(c for c in choices if c != answer)}, question
+
+
+WRONG_QUIZZES = [
+    *_wrong_answers(checks.fair_comparisons, checks.PAIRS, (True, False)),
+    *_wrong_answers(checks.which_score_tells, checks.CULPRITS, ("precision", "recall")),
+]

@@ -26,6 +26,7 @@ from gan_course.checks.scores import (
     which_score_tells,
 )
 from gan_course.checks.steps import discriminator_step, generator_step
+from gan_course.checks.tensors import lesson_minutes, mnist_megabytes, noise, seeded_noise
 from gan_course.checks.verdict import Verdict
 
 __all__ = [
@@ -46,9 +47,13 @@ __all__ = [
     "gradient_at_fakes",
     "leaky_relu",
     "leaky_relu_slope",
+    "lesson_minutes",
     "missing_classes",
+    "mnist_megabytes",
+    "noise",
     "optimal_discriminator",
     "precision_and_recall",
+    "seeded_noise",
     "tanh_from_sigmoid",
     "to_minus_one_one",
     "which_score_tells",

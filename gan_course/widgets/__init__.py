@@ -5,7 +5,17 @@ from gan_course.widgets.foreground import train
 from gan_course.widgets.interpolation import Interpolation
 from gan_course.widgets.monitor import TrainingMonitor
 from gan_course.widgets.noise import NoiseExplorer
+from gan_course.widgets.prediction import Prediction
 from gan_course.widgets.pulse import Pulse
 from gan_course.widgets.scores import ScoreExplorer
 
-__all__ = ["ActivationExplorer", "Interpolation", "NoiseExplorer", "Pulse", "ScoreExplorer", "TrainingMonitor", "train"]
+__all__ = [
+    "ActivationExplorer",
+    "Interpolation",
+    "NoiseExplorer",
+    "Prediction",
+    "Pulse",
+    "ScoreExplorer",
+    "TrainingMonitor",
+    "train",
+]
