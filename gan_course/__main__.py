@@ -1,10 +1,11 @@
-"""`python -m gan_course info | train | sample | evaluate | classifier | bench`."""
+"""`python -m gan_course info | train | compare | sample | evaluate | classifier | bench`."""
 
 import argparse
 import dataclasses
 import json
 import shlex
 import signal
+import statistics
 import sys
 from pathlib import Path
 
@@ -49,7 +50,10 @@ def parser() -> argparse.ArgumentParser:
     sub = command("train", train, "Train a recipe; Ctrl-C saves first, --resume goes on.")
     sub.add_argument("name", help="a recipe, such as mlp-classic or mlp-tuned")
     sub.add_argument("--data", help="mnist, cifar10, digits or shapes (default: mnist)")
-    sub.add_argument("--scale", choices=("smoke", "cpu", "gpu"), help="how long, where neither --steps nor --seconds is given")
+    sub.add_argument("--limit", type=_positive(int), help="train on the first so many images (default: all)")
+    sub.add_argument(
+        "--scale", choices=("smoke", "cpu", "gpu"), help="which form of the recipe, and how long without --steps and --seconds"
+    )
     sub.add_argument("--seed", type=int, help="default: 0")
     sub.add_argument("--steps", type=_positive(int), help="steps since the start of the run")
     sub.add_argument("--seconds", type=_positive(float), help="seconds of training since the start of the run")
@@ -57,6 +61,19 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", help="cpu, cuda or mps (default: cuda where there is one, else cpu)")
     sub.add_argument("--out", required=True, help="the run's folder")
     sub.add_argument("--resume", action="store_true", help="go on with the run in --out")
+
+    sub = command("compare", compare, "Train recipes for the same seconds on the same images and score each.")
+    sub.add_argument("names", nargs="+", metavar="name", help="recipes, such as dcgan32 sndcgan32")
+    sub.add_argument("--data", default="cifar10", help="mnist, cifar10, digits or shapes (default: cifar10)")
+    sub.add_argument("--limit", type=_positive(int), help="train on the first so many images (default: all)")
+    sub.add_argument("--seconds", type=_positive(float), required=True, help="seconds of training per run")
+    sub.add_argument("--seeds", type=int, nargs="+", default=[0], help="one run of each recipe per seed (default: 0)")
+    sub.add_argument("--scale", choices=("smoke", "cpu", "gpu"), help="which form of the recipes")
+    sub.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto, the faster of the two")
+    sub.add_argument("--device", help="cpu, cuda or mps (default: cuda where there is one, else cpu)")
+    sub.add_argument("--n", type=_positive(int), default=10_000, help="samples behind a score (default: 10000)")
+    sub.add_argument("--out", help="folder that keeps each run as RECIPE-SEED (default: none is kept)")
+    sub.add_argument("--json", action="store_true", help="one JSON object")
 
     sub = command("sample", sample, "Images of a trained generator: .npy holds uint8 (N, C, H, W), .png a grid.")
     sub.add_argument("folder", help="a folder that train wrote")
@@ -129,19 +146,22 @@ def _train(args, folder: Path) -> None:
     from gan_course.training import Diverged, Trainer, checkpoint, recipe
 
     given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
-    images = data.load(args.data or (given["data"]["name"] if given else "mnist"), device=device(args.device))
+    made_at = checkpoint.load_config(folder).get("scale") if given else None
+    at = args.scale or made_at or scale.name()
+    name, limit = (given["data"]["name"], given["data"]["n"]) if given else ("mnist", None)
+    images = data.load(args.data or name, limit=args.limit or limit, device=device(args.device))
     if given:
-        trainer = Trainer.resume(folder, images, recipe(args.name), args.seed)
+        trainer = Trainer.resume(folder, images, recipe(args.name, at), args.seed)
         if args.precision not in (None, "auto", trainer.precision):
             raise UserError(f"{folder} was trained in {trainer.precision}, not {args.precision}; a run keeps its precision")
     else:
-        trainer = Trainer(recipe(args.name), images, seed=args.seed or 0, precision=args.precision or "auto")
+        trainer = Trainer(recipe(args.name, at), images, seed=args.seed or 0, precision=args.precision or "auto")
     trainer.out = folder
-    trainer.notes = {"scale": scale.name() if args.scale is None else args.scale, "command": shlex.join(sys.argv[1:])}
+    trainer.notes = {"scale": at, "command": shlex.join(sys.argv[1:])}
     checkpoint.cut_history(folder, trainer.history)
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
-        steps, seconds = scale.training(args.scale)
+        steps, seconds = scale.training(at)
     if not _left(trainer, steps, seconds):
         print(f"{folder}: {trainer.step} steps in {trainer.seconds:.0f} s, nothing left to do")
         return
@@ -168,6 +188,49 @@ def _progress(trainer) -> None:
     row, end = trainer.history[-1], "\r" if sys.stderr.isatty() else "\n"
     text = "step {step}  {seconds:.0f} s  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}  D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}"
     print(text.format(**row).ljust(90), end=end, file=sys.stderr, flush=True)
+
+
+def compare(args) -> None:
+    import torch
+
+    from gan_course import data, evaluation, features, scale, training
+
+    at = args.scale or scale.name()
+    recipes = [training.recipe(name, at) for name in args.names]
+    images = data.load(args.data, limit=args.limit, device=device(args.device))
+    judge = features.classifier({"digits": "mnist"}.get(images.name, images.name))
+    real, test = data.load(images.name), data.load(images.name, split="test")
+    reference = evaluation.moments(judge.features(real.data))
+    distance = lambda fake: round(evaluation.frechet_distance(judge.features(fake), reference), 4)  # noqa: E731
+    report = {"data": images.name, "n_images": len(images), "scale": at, "n_fake": args.n, "reference_real": distance(test.data)}
+    report |= {"reference_split": f"train ({len(real)})", "extractor": f"{judge.name} {judge.hash}"}
+    report |= {"device": str(images.data.device), "threads": torch.get_num_threads(), "torch": torch.__version__, "runs": []}
+    for seed in args.seeds:
+        for made_with in recipes:
+            trainer = training.Trainer(made_with, images, seed=seed, precision=args.precision)
+            trainer.notes = {"scale": at, "command": shlex.join(sys.argv[1:])}
+            try:
+                trainer.run(seconds=args.seconds)
+            except training.Diverged as error:
+                raise UserError(f"{made_with.name}, seed {seed}: {error}") from error
+            if args.out:
+                trainer.save(Path(args.out) / f"{made_with.name}-{seed}")
+            run = {"recipe": made_with.name, "seed": seed, "frechet": distance(trainer.sample(args.n, seed).cpu())}
+            run |= {"steps": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 1)}
+            report["runs"].append(run | {"precision": trainer.precision})
+            print("{recipe:12} seed {seed}: Fréchet distance {frechet:.2f} after {steps} steps".format(**run), file=sys.stderr)
+    print(json.dumps(report) if args.json else _comparison(report))
+
+
+def _comparison(report: dict) -> str:
+    lines = []
+    for name in dict.fromkeys(run["recipe"] for run in report["runs"]):
+        scores = [run["frechet"] for run in report["runs"] if run["recipe"] == name]
+        lines.append(f"{name:16} {'  '.join(f'{s:8.2f}' for s in scores)}   median {statistics.median(scores):.2f}")
+    lines.append(
+        f"Fréchet distance on {report['extractor']}, {report['n_fake']} samples; real test images {report['reference_real']:.2f}"
+    )
+    return "\n".join(lines)
 
 
 def sample(args) -> None:
