@@ -1,10 +1,20 @@
 """Controls for notebooks: watch and steer a training, hold a generator in your hands. Pictures stand in where no kernel runs."""
 
 from gan_course.widgets.activations import ActivationExplorer
+from gan_course.widgets.convolution import ConvolutionCalculator, ReceptiveField
 from gan_course.widgets.foreground import train
 from gan_course.widgets.interpolation import Interpolation
 from gan_course.widgets.monitor import TrainingMonitor
 from gan_course.widgets.noise import NoiseExplorer
 from gan_course.widgets.pulse import Pulse
 
-__all__ = ["ActivationExplorer", "Interpolation", "NoiseExplorer", "Pulse", "TrainingMonitor", "train"]
+__all__ = [
+    "ActivationExplorer",
+    "ConvolutionCalculator",
+    "Interpolation",
+    "NoiseExplorer",
+    "Pulse",
+    "ReceptiveField",
+    "TrainingMonitor",
+    "train",
+]
