@@ -6,6 +6,7 @@ from gan_course.widgets.foreground import train
 from gan_course.widgets.interpolation import Interpolation
 from gan_course.widgets.monitor import TrainingMonitor
 from gan_course.widgets.noise import NoiseExplorer
+from gan_course.widgets.prediction import Prediction
 from gan_course.widgets.pulse import Pulse
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "ConvolutionCalculator",
     "Interpolation",
     "NoiseExplorer",
+    "Prediction",
     "Pulse",
     "ReceptiveField",
     "TrainingMonitor",
