@@ -13,6 +13,14 @@ from gan_course.checks.activations import (
     leaky_relu_slope,
     tanh_from_sigmoid,
 )
+from gan_course.checks.convolutions import (
+    conv_size,
+    initialise,
+    receptive_fields,
+    resize_block,
+    transposed_size,
+    upsampling_block,
+)
 from gan_course.checks.game import equilibrium_losses, generator_slopes, optimal_discriminator
 from gan_course.checks.ranges import denormalise, to_minus_one_one
 from gan_course.checks.steps import discriminator_step, generator_step
@@ -22,6 +30,7 @@ __all__ = [
     "MYTHS",
     "Verdict",
     "activation_myths",
+    "conv_size",
     "dead_units",
     "denormalise",
     "discriminator_step",
@@ -29,9 +38,14 @@ __all__ = [
     "generator_slopes",
     "generator_step",
     "gradient_at_fakes",
+    "initialise",
     "leaky_relu",
     "leaky_relu_slope",
     "optimal_discriminator",
+    "receptive_fields",
+    "resize_block",
     "tanh_from_sigmoid",
     "to_minus_one_one",
+    "transposed_size",
+    "upsampling_block",
 ]
