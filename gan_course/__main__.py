@@ -25,7 +25,25 @@ def main(argv=None) -> int:
         return 130
     except BrokenPipeError:
         return 128 + signal.SIGPIPE
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+        print(f"gan_course: out of memory; {OUT_OF_MEMORY}", file=sys.stderr)
+        return 2
     return 0
+
+
+OUT_OF_MEMORY = (
+    "lower --batch-size (train) or --n (sample, evaluate), take --precision bf16, keep fewer images with --limit, "
+    "or close what else uses the memory; what was saved stays"
+)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether a device or this machine had no room left. torch's CPU allocator raises a plain RuntimeError."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, help="default: 0")
     sub.add_argument("--steps", type=_positive(int), help="steps since the start of the run")
     sub.add_argument("--seconds", type=_positive(float), help="seconds of training since the start of the run")
+    sub.add_argument("--batch-size", type=_positive(int), help="default: the recipe's")
     sub.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="default: auto, the faster of the two")
     sub.add_argument("--device", help="cpu, cuda or mps (default: cuda where there is one, else cpu)")
     sub.add_argument("--out", required=True, help="the run's folder")
@@ -150,12 +169,16 @@ def _train(args, folder: Path) -> None:
     at = args.scale or made_at or scale.name()
     name, limit = (given["data"]["name"], given["data"]["n"]) if given else ("mnist", None)
     images = data.load(args.data or name, limit=args.limit or limit, device=device(args.device))
+    asked = recipe(args.name, at)
+    if args.batch_size:
+        asked = asked.vary(batch_size=args.batch_size)
     if given:
-        trainer = Trainer.resume(folder, images, recipe(args.name, at), args.seed)
+        kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
+        trainer = Trainer.resume(folder, images, None if kept else asked, args.seed)
         if args.precision not in (None, "auto", trainer.precision):
             raise UserError(f"{folder} was trained in {trainer.precision}, not {args.precision}; a run keeps its precision")
     else:
-        trainer = Trainer(recipe(args.name, at), images, seed=args.seed or 0, precision=args.precision or "auto")
+        trainer = Trainer(asked, images, seed=args.seed or 0, precision=args.precision or "auto")
     trainer.out = folder
     trainer.notes = {"scale": at, "command": shlex.join(sys.argv[1:])}
     checkpoint.cut_history(folder, trainer.history)
@@ -312,7 +335,9 @@ def device(name: str | None) -> str:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name is None:
         return "cuda" if there["cuda"] else "cpu"
-    if not there.get(name.split(":")[0], False):
+    kind, _, index = name.partition(":")
+    absent = kind == "cuda" and index and (not index.isdigit() or int(index) >= torch.cuda.device_count())
+    if not there.get(kind, False) or absent:
         raise UserError(f"--device {name} is not here; there is: {', '.join(d for d, ok in there.items() if ok)}")
     return name
 
