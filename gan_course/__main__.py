@@ -113,7 +113,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", required=True, help="folder for NAME-classifier.safetensors and .json")
 
     sub = command("bench", bench, "Our loop against the classic tutorial loop, images per second.")
-    sub.add_argument("--data", help="mnist or digits (default: mnist)", default="mnist")
+    sub.add_argument("names", nargs="*", metavar="name", help="recipes (default: mlp-classic and dcgan32)")
+    sub.add_argument("--data", help="mnist, cifar10, digits or shapes (default: mnist for mlp-classic, cifar10 for dcgan32)")
+    sub.add_argument("--limit", type=_positive(int), help="use the first so many images (default: all)")
     sub.add_argument("--rounds", type=_positive(int), default=5)
     sub.add_argument("--seconds", type=_positive(float), default=3.0, help="per loop and round")
     sub.add_argument("--json", action="store_true", help="one JSON object")
@@ -316,16 +318,13 @@ def bench(args) -> None:
     from gan_course import bench as benchmark
     from gan_course import data
 
-    images = data.load(args.data, device=device(None))
-    result = {"cases": [benchmark.bench("mlp-classic", images, rounds=args.rounds, seconds=args.seconds)]}
-    if args.json:
-        print(json.dumps(result))
-        return
-    for case in result["cases"]:
-        print(f"{case['recipe']} on {case['data']}, batch {case['batch_size']}, {case['device']}, {case['threads']} threads")
-        for name, rate in case["images_per_second"].items():
-            ratio = f"  {case['ratio'][name]:.2f}x the classic loop" if name in case["ratio"] else ""
-            print(f"  {name:8} {rate:8} images/s{ratio}")
+    cases = []
+    for name in args.names or benchmark.CASES:
+        for place in dict.fromkeys(("cpu", device(None))):
+            images = data.load(args.data or benchmark.CASES.get(name, "mnist"), limit=args.limit, device=place)
+            precisions = ("fp32", "bf16") if benchmark.native_bf16(images.data.device) else ("fp32",)
+            cases.append(benchmark.bench(name, images, precisions=precisions, rounds=args.rounds, seconds=args.seconds))
+    print(json.dumps({"cases": cases}) if args.json else "\n".join(map(benchmark.table, cases)))
 
 
 def device(name: str | None) -> str:
