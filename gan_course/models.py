@@ -144,8 +144,14 @@ class ConvDiscriminator(nn.Module):
         self.net = nn.Sequential(*layers)
         init_dcgan(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+    def forward(self, x: Tensor, groups: int = 1) -> Tensor:
+        """groups: BatchNorm normalises so many equal parts of the batch each by its own statistics; all else is one pass."""
+        if groups == 1:
+            return self.net(x)
+        for layer in self.net:
+            apart = isinstance(layer, nn.BatchNorm2d)
+            x = torch.cat([layer(part) for part in x.chunk(groups)]) if apart else layer(x)
+        return x
 
 
 class Architecture(NamedTuple):

@@ -1,5 +1,7 @@
 """The captured step and the plain one compute the same numbers; without a GPU, as far as that can be seen on a CPU."""
 
+import copy
+
 import pytest
 import torch
 
@@ -69,3 +71,18 @@ def test_the_decay_of_learning_rates_reaches_the_optimisers():
     trainer = Trainer(thin("sndcgan32"), data.load("shapes", limit=200), precision="fp32")
     trainer.run(steps=50)
     assert float(trainer.opt_g.param_groups[0]["lr"]) == pytest.approx(trainer.recipe.lr_g * 0.51)
+
+
+def test_one_pass_through_d_is_two_passes():
+    trainer = Trainer(thin("dcgan32"), data.load("shapes", limit=200), precision="fp32")
+    x_real = trainer.real_batch()
+    x_fake = trainer.G(trainer.noise()).detach()
+    twice = copy.deepcopy(trainer.D)
+    (a, b), c, d = trainer.judge(x_real, x_fake), twice(x_real), twice(x_fake)
+    torch.testing.assert_close((a, b), (c, d))
+    (a.sum() - 3 * b.square().sum()).backward()
+    (c.sum() - 3 * d.square().sum()).backward()
+    for p, q in zip(trainer.D.parameters(), twice.parameters(), strict=True):  # of a bias before BatchNorm: 0, rounded
+        torch.testing.assert_close(p.grad, q.grad, rtol=1e-3, atol=1e-4)
+    for p, q in zip(trainer.D.buffers(), twice.buffers(), strict=True):
+        torch.testing.assert_close(p, q)

@@ -145,6 +145,7 @@ def resize_block(answer) -> Verdict:
         if block is None:
             return ...
         kinds = [type(m) for m in block.modules() if not list(m.children())]
+        kinds = [nn.Upsample if issubclass(kind, nn.Upsample) else kind for kind in kinds]
         if nn.ConvTranspose2d in kinds:
             return "this still is a transposed convolution: enlarge with nn.Upsample, then convolve"
         if nn.Conv2d not in kinds:
