@@ -1,10 +1,11 @@
-"""`python -m gan_course info | train | sample | evaluate | classifier | bench | grade`."""
+"""`python -m gan_course info | train | compare | sample | evaluate | classifier | bench | grade`."""
 
 import argparse
 import dataclasses
 import json
 import shlex
 import signal
+import statistics
 import sys
 from pathlib import Path
 
@@ -24,7 +25,25 @@ def main(argv=None) -> int:
         return 130
     except BrokenPipeError:
         return 128 + signal.SIGPIPE
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+        print(f"gan_course: out of memory; {OUT_OF_MEMORY}", file=sys.stderr)
+        return 2
     return 0
+
+
+OUT_OF_MEMORY = (
+    "lower --batch-size (train) or --n (sample, evaluate), take --precision bf16, keep fewer images with --limit, "
+    "or close what else uses the memory; what was saved stays"
+)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether a device or this machine had no room left. torch's CPU allocator raises a plain RuntimeError."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,10 +68,14 @@ def parser() -> argparse.ArgumentParser:
     sub = command("train", train, "Train a recipe; Ctrl-C saves first, --resume goes on.")
     sub.add_argument("name", help="a recipe, such as mlp-classic or mlp-tuned")
     sub.add_argument("--data", help="mnist, cifar10, digits or shapes (default: mnist)")
-    sub.add_argument("--scale", choices=("smoke", "cpu", "gpu"), help="how long, where neither --steps nor --seconds is given")
+    sub.add_argument("--limit", type=_positive(int), help="train on the first so many images (default: all)")
+    sub.add_argument(
+        "--scale", choices=("smoke", "cpu", "gpu"), help="which form of the recipe, and how long without --steps and --seconds"
+    )
     sub.add_argument("--seed", type=int, help="default: 0")
     sub.add_argument("--steps", type=_positive(int), help="steps since the start of the run")
     sub.add_argument("--seconds", type=_positive(float), help="seconds of training since the start of the run")
+    sub.add_argument("--batch-size", type=_positive(int), help="default: the recipe's")
     sub.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="default: auto, the faster of the two")
     sub.add_argument("--device", help="cpu, cuda or mps (default: cuda where there is one, else cpu)")
     sub.add_argument("--out", required=True, help="the run's folder")
@@ -60,6 +83,19 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--score-every", type=_positive(int), metavar="N", help="Fréchet distance every N steps; keeps the best generator"
     )
+
+    sub = command("compare", compare, "Train recipes for the same seconds on the same images and score each.")
+    sub.add_argument("names", nargs="+", metavar="name", help="recipes, such as dcgan32 sndcgan32")
+    sub.add_argument("--data", default="cifar10", help="mnist, cifar10, digits or shapes (default: cifar10)")
+    sub.add_argument("--limit", type=_positive(int), help="train on the first so many images (default: all)")
+    sub.add_argument("--seconds", type=_positive(float), required=True, help="seconds of training per run")
+    sub.add_argument("--seeds", type=int, nargs="+", default=[0], help="one run of each recipe per seed (default: 0)")
+    sub.add_argument("--scale", choices=("smoke", "cpu", "gpu"), help="which form of the recipes")
+    sub.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto, the faster of the two")
+    sub.add_argument("--device", help="cpu, cuda or mps (default: cuda where there is one, else cpu)")
+    sub.add_argument("--n", type=_positive(int), default=10_000, help="samples behind a score (default: 10000)")
+    sub.add_argument("--out", help="folder that keeps each run as RECIPE-SEED (default: none is kept)")
+    sub.add_argument("--json", action="store_true", help="one JSON object")
 
     sub = command("sample", sample, "Images of a trained generator: .npy holds uint8 (N, C, H, W), .png a grid.")
     sub.add_argument("folder", help="a folder that train wrote")
@@ -82,7 +118,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", required=True, help="folder for NAME-classifier.safetensors and .json")
 
     sub = command("bench", bench, "Our loop against the classic tutorial loop, images per second.")
-    sub.add_argument("--data", help="mnist or digits (default: mnist)", default="mnist")
+    sub.add_argument("names", nargs="*", metavar="name", help="recipes (default: mlp-classic and dcgan32)")
+    sub.add_argument("--data", help="mnist, cifar10, digits or shapes (default: mnist for mlp-classic, cifar10 for dcgan32)")
+    sub.add_argument("--limit", type=_positive(int), help="use the first so many images (default: all)")
     sub.add_argument("--rounds", type=_positive(int), default=5)
     sub.add_argument("--seconds", type=_positive(float), default=3.0, help="per loop and round")
     sub.add_argument("--json", action="store_true", help="one JSON object")
@@ -142,15 +180,22 @@ def _train(args, folder: Path) -> None:
     from gan_course.training import Diverged, Trainer, checkpoint, recipe
 
     given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
-    images = data.load(args.data or (given["data"]["name"] if given else "mnist"), device=device(args.device))
+    made_at = checkpoint.load_config(folder).get("scale") if given else None
+    at = args.scale or made_at or scale.name()
+    name, limit = (given["data"]["name"], given["data"]["n"]) if given else ("mnist", None)
+    images = data.load(args.data or name, limit=args.limit or limit, device=device(args.device))
+    asked = recipe(args.name, at)
+    if args.batch_size:
+        asked = asked.vary(batch_size=args.batch_size)
     if given:
-        trainer = Trainer.resume(folder, images, recipe(args.name), args.seed)
+        kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
+        trainer = Trainer.resume(folder, images, None if kept else asked, args.seed)
         if args.precision not in (None, "auto", trainer.precision):
             raise UserError(f"{folder} was trained in {trainer.precision}, not {args.precision}; a run keeps its precision")
     else:
-        trainer = Trainer(recipe(args.name), images, seed=args.seed or 0, precision=args.precision or "auto")
+        trainer = Trainer(asked, images, seed=args.seed or 0, precision=args.precision or "auto")
     trainer.out = folder
-    trainer.notes = {"scale": scale.name() if args.scale is None else args.scale, "command": shlex.join(sys.argv[1:])}
+    trainer.notes = {"scale": at, "command": shlex.join(sys.argv[1:])}
     if args.score_every:
         from gan_course import evaluation, features
 
@@ -159,7 +204,7 @@ def _train(args, folder: Path) -> None:
     checkpoint.cut_history(folder, trainer.history)
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
-        steps, seconds = scale.training(args.scale)
+        steps, seconds = scale.training(at)
     if not _left(trainer, steps, seconds):
         print(f"{folder}: {trainer.step} steps in {trainer.seconds:.0f} s, nothing left to do")
         return
@@ -188,6 +233,49 @@ def _progress(trainer) -> None:
     scores = [r["frechet"] for r in trainer.history if "frechet" in r]
     score = f"  Fréchet distance {scores[-1]:.1f}" if scores else ""
     print((text.format(**row) + score).ljust(90), end=end, file=sys.stderr, flush=True)
+
+
+def compare(args) -> None:
+    import torch
+
+    from gan_course import data, evaluation, features, scale, training
+
+    at = args.scale or scale.name()
+    recipes = [training.recipe(name, at) for name in args.names]
+    images = data.load(args.data, limit=args.limit, device=device(args.device))
+    judge = features.classifier(images.name)
+    real, test = data.load(images.name), data.load(images.name, split="test")
+    reference = evaluation.moments(judge.features(real.data))
+    distance = lambda fake: round(evaluation.frechet_distance(judge.features(fake), reference), 4)  # noqa: E731
+    report = {"data": images.name, "n_images": len(images), "scale": at, "n_fake": args.n, "reference_real": distance(test.data)}
+    report |= {"reference_split": f"train ({len(real)})", "extractor": f"{judge.name} {judge.hash}"}
+    report |= {"device": str(images.data.device), "threads": torch.get_num_threads(), "torch": torch.__version__, "runs": []}
+    for seed in args.seeds:
+        for made_with in recipes:
+            trainer = training.Trainer(made_with, images, seed=seed, precision=args.precision)
+            trainer.notes = {"scale": at, "command": shlex.join(sys.argv[1:])}
+            try:
+                trainer.run(seconds=args.seconds)
+            except training.Diverged as error:
+                raise UserError(f"{made_with.name}, seed {seed}: {error}") from error
+            if args.out:
+                trainer.save(Path(args.out) / f"{made_with.name}-{seed}")
+            run = {"recipe": made_with.name, "seed": seed, "frechet": distance(trainer.sample(args.n, seed).cpu())}
+            run |= {"steps": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 1)}
+            report["runs"].append(run | {"precision": trainer.precision})
+            print("{recipe:12} seed {seed}: Fréchet distance {frechet:.2f} after {steps} steps".format(**run), file=sys.stderr)
+    print(json.dumps(report) if args.json else _comparison(report))
+
+
+def _comparison(report: dict) -> str:
+    lines = []
+    for name in dict.fromkeys(run["recipe"] for run in report["runs"]):
+        scores = [run["frechet"] for run in report["runs"] if run["recipe"] == name]
+        lines.append(f"{name:16} {'  '.join(f'{s:8.2f}' for s in scores)}   median {statistics.median(scores):.2f}")
+    lines.append(
+        f"Fréchet distance on {report['extractor']}, {report['n_fake']} samples; real test images {report['reference_real']:.2f}"
+    )
+    return "\n".join(lines)
 
 
 def sample(args) -> None:
@@ -260,16 +348,13 @@ def bench(args) -> None:
     from gan_course import bench as benchmark
     from gan_course import data
 
-    images = data.load(args.data, device=device(None))
-    result = {"cases": [benchmark.bench("mlp-classic", images, rounds=args.rounds, seconds=args.seconds)]}
-    if args.json:
-        print(json.dumps(result))
-        return
-    for case in result["cases"]:
-        print(f"{case['recipe']} on {case['data']}, batch {case['batch_size']}, {case['device']}, {case['threads']} threads")
-        for name, rate in case["images_per_second"].items():
-            ratio = f"  {case['ratio'][name]:.2f}x the classic loop" if name in case["ratio"] else ""
-            print(f"  {name:8} {rate:8} images/s{ratio}")
+    cases = []
+    for name in args.names or benchmark.CASES:
+        for place in dict.fromkeys(("cpu", device(None))):
+            images = data.load(args.data or benchmark.CASES.get(name, "mnist"), limit=args.limit, device=place)
+            precisions = ("fp32", "bf16") if benchmark.native_bf16(images.data.device) else ("fp32",)
+            cases.append(benchmark.bench(name, images, precisions=precisions, rounds=args.rounds, seconds=args.seconds))
+    print(json.dumps({"cases": cases}) if args.json else "\n".join(map(benchmark.table, cases)))
 
 
 def grade(args) -> None:
@@ -295,7 +380,9 @@ def device(name: str | None) -> str:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name is None:
         return "cuda" if there["cuda"] else "cpu"
-    if not there.get(name.split(":")[0], False):
+    kind, _, index = name.partition(":")
+    absent = kind == "cuda" and index and (not index.isdigit() or int(index) >= torch.cuda.device_count())
+    if not there.get(kind, False) or absent:
         raise UserError(f"--device {name} is not here; there is: {', '.join(d for d, ok in there.items() if ok)}")
     return name
 

@@ -2,27 +2,34 @@
 
 import platform
 import statistics
+import sys
 import time
 
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from gan_course import UserError
 from gan_course.models import build
 from gan_course.training import Trainer, recipe
 
+CASES = {"mlp-classic": "mnist", "dcgan32": "cifar10"}  # recipe: the data that it is measured on
+
 
 def bench(name: str, images, *, precisions=("fp32", "bf16"), rounds: int = 5, seconds: float = 3.0) -> dict:
     """Measure a recipe's loop, in each precision, and the classic loop in turn for `rounds` × `seconds` each.
 
-    Returns medians of images/s over the rounds and, round by round, ours / classic as a median ratio.
+    Returns medians of images/s over the rounds and, round by round, ours / classic as a median ratio. `matrix_share` is
+    the step's arithmetic per second as a share of what a large matrix product reaches on this device in that precision,
+    `peak_memory_mb` the most that the process (CPU) or torch (CUDA) has used so far.
     """
     if rounds < 1 or seconds <= 0:
         raise UserError("bench needs at least one round and more than 0 seconds")
     ours = {p: Trainer(recipe(name), images, precision=p) for p in precisions}
     classic = ClassicLoop(name, images)
+    per_image = flops(ours[precisions[0]]) / recipe(name).batch_size
     for runner in (*ours.values(), classic):
         runner.run(steps=10)  # warm-up
     rates = {p: [] for p in (*ours, "classic")}
@@ -32,6 +39,8 @@ def bench(name: str, images, *, precisions=("fp32", "bf16"), rounds: int = 5, se
             runner.run(seconds=seconds)
             rates[p].append((runner.images_seen - seen) / (time.perf_counter() - start))
     device = images.data.device
+    speed = {p: statistics.median(r) for p, r in rates.items()}
+    peak = {p: matrix_flops(device, torch.bfloat16 if p == "bf16" else torch.float32) for p in precisions}
     return {
         "recipe": name,
         "data": images.name,
@@ -39,10 +48,65 @@ def bench(name: str, images, *, precisions=("fp32", "bf16"), rounds: int = 5, se
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "images_per_second": {p: round(statistics.median(r)) for p, r in rates.items()},
+        "images_per_second": {p: round(r) for p, r in speed.items()},
         "ratio": {p: round(statistics.median(a / b for a, b in zip(rates[p], rates["classic"], strict=True)), 2) for p in ours},
         "ratio_range": {p: _range(rates[p], rates["classic"]) for p in ours},
+        "matrix_gflops": {p: round(f / 1e9) for p, f in peak.items()},
+        "matrix_share": {p: round(speed[p] * per_image / peak[p], 3) for p in ours},
+        "peak_memory_mb": peak_memory(device),
+        "native_bf16": native_bf16(device),
     }
+
+
+def table(case: dict) -> str:
+    """One case as lines of text."""
+    lines = ["{recipe} on {data}, batch {batch_size}, {device}, {threads} threads, torch {torch}".format(**case)]
+    for name, rate in case["images_per_second"].items():
+        told = ""
+        if name in case["ratio"]:
+            told = f"  {case['ratio'][name]:.2f}x the classic loop, {case['matrix_share'][name]:.0%} of a matrix product's speed"
+        lines.append(f"  {name:8} {rate:8} images/s{told}")
+    if not case["native_bf16"]:
+        lines.append("  bf16     not measured: this device has no bfloat16 of its own")
+    return "\n".join([*lines, f"  peak memory {case['peak_memory_mb']} MB"])
+
+
+def flops(trainer: Trainer) -> int:
+    """Floating-point operations in the matrix products and convolutions of one step of D and G, forward and backward."""
+    with FlopCounterMode(display=False) as counter:
+        trainer.substep("both")
+    return counter.get_total_flops()
+
+
+def matrix_flops(device, dtype: torch.dtype, n: int = 1024, times: int = 10) -> float:
+    """Floating-point operations per second of an n×n matrix product: the best of `times`."""
+    a = torch.randn(n, n, device=device).to(dtype)
+    seconds = []
+    for _ in range(times + 1):
+        start = time.perf_counter()
+        product = a @ a
+        product[0, 0].item()  # waits for the device
+        seconds.append(time.perf_counter() - start)
+    return 2 * n**3 / min(seconds[1:])
+
+
+def native_bf16(device) -> bool:
+    """Whether the device multiplies in bfloat16 itself; elsewhere torch emulates it, which is slow."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False)) if hasattr(torch.cpu, "get_capabilities") else False
+
+
+def peak_memory(device) -> int | None:
+    """Most memory in use so far, in MB: of torch on CUDA, of this process elsewhere; None where the system does not say."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 1e6)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
 
 
 def _range(ours, classic) -> list[float]:

@@ -66,25 +66,29 @@ class ConvGenerator(nn.Module):
     widths: channels of each map, smallest map first. start: side of the first map. kernel 4 doubles with padding 1, kernel 5
     with padding 2 and output padding 1. from_map: z enters as a 1×1 map through a transposed convolution instead of a dense
     layer. repeat: a first transposed convolution that keeps the size (`dcgan28`). last_conv: a 3×3 convolution to colour at
-    full size instead of a transposed one.
+    full size instead of a transposed one. batch_norm: after every layer but the last (False: nowhere, to see why).
     """
 
     def __init__(
         self, image_shape, noise_dim=100, widths=(256, 128, 64), start=4, kernel=4, slope=0.0, bias=True,
-        from_map=False, repeat=False, last_conv=False,
+        from_map=False, repeat=False, last_conv=False, batch_norm=True,
     ):  # fmt: skip
         super().__init__()
         self.image_shape, self.noise_dim = tuple(image_shape), noise_dim
-        c, activation = image_shape[0], (lambda: nn.LeakyReLU(slope)) if slope else nn.ReLU
+        c = image_shape[0]
+
+        def after(norm: type[nn.Module], n: int) -> list[nn.Module]:
+            return ([norm(n)] if batch_norm else []) + [nn.LeakyReLU(slope) if slope else nn.ReLU()]
+
         if from_map:
             layers = [nn.Unflatten(1, (noise_dim, 1, 1)), nn.ConvTranspose2d(noise_dim, widths[0], start, bias=bias)]
-            layers += [nn.BatchNorm2d(widths[0]), activation()]
+            layers += after(nn.BatchNorm2d, widths[0])
         else:
-            layers = [nn.Linear(noise_dim, widths[0] * start**2, bias=bias), nn.BatchNorm1d(widths[0] * start**2), activation()]
-            layers.append(nn.Unflatten(1, (widths[0], start, start)))
+            n = widths[0] * start**2
+            layers = [nn.Linear(noise_dim, n, bias=bias), *after(nn.BatchNorm1d, n), nn.Unflatten(1, (widths[0], start, start))]
         for i, (n_in, n_out) in enumerate(pairwise(widths)):
             stride = 1 if repeat and i == 0 else 2
-            layers += [_transposed(n_in, n_out, kernel, stride, bias), nn.BatchNorm2d(n_out), activation()]
+            layers += [_transposed(n_in, n_out, kernel, stride, bias), *after(nn.BatchNorm2d, n_out)]
         layers.append(nn.Conv2d(widths[-1], c, 3, padding=1) if last_conv else _transposed(widths[-1], c, kernel, 2, bias))
         self.net = nn.Sequential(*layers, nn.Tanh())
         init_dcgan(self)
@@ -140,8 +144,14 @@ class ConvDiscriminator(nn.Module):
         self.net = nn.Sequential(*layers)
         init_dcgan(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+    def forward(self, x: Tensor, groups: int = 1) -> Tensor:
+        """groups: BatchNorm normalises so many equal parts of the batch each by its own statistics; all else is one pass."""
+        if groups == 1:
+            return self.net(x)
+        for layer in self.net:
+            apart = isinstance(layer, nn.BatchNorm2d)
+            x = torch.cat([layer(part) for part in x.chunk(groups)]) if apart else layer(x)
+        return x
 
 
 class Architecture(NamedTuple):

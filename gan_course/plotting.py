@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from PIL import Image, ImageDraw, ImageFont
 
@@ -217,6 +219,36 @@ def histogram(
         axes.stairs(share, edges, fill=True, facecolor=looks[name]["color"], alpha=0.18)
         axes.stairs(share, edges, **looks[name], linewidth=1.8)
     axes.set_ylim(bottom=0)
+    return figure
+
+
+def cells(panels: Mapping[str, object], marks: Mapping[str, object], words: Mapping[str, object], alt: str) -> Figure:
+    """Square maps side by side, one a title: numbers (H, W) shade the cells, light to dark.
+
+    marks[title] (H, W): 0 nothing, 1 seen (blue frame), 2 chosen (thick orange frame), 3 padding (hatched). words[title]
+    (H, W) holds what is written into each cell.
+    """
+    maps = {title: _numbers(values) for title, values in panels.items()}
+    side = max(1, min(34, 920 // sum(values.shape[1] + 1 for values in maps.values())))
+    wide = [max(side * values.shape[1], 7 * len(title)) + 24 for title, values in maps.items()]
+    figure = Figure(sum(wide), side * max(len(values) for values in maps.values()) + 40, alt)
+    width, height = figure.get_size_inches() * DPI
+    for i, (title, values) in enumerate(maps.items()):
+        x, (h, w) = sum(wide[:i]) + 12, values.shape
+        place = (x / width, (height - 30 - side * h) / height, side * w / width, side * h / height)
+        axes = figure.add_axes(place, xticks=[], yticks=[], facecolor="white")
+        axes.imshow(values, cmap="Greys", vmin=0, vmax=2.5 * max(1, values.max()), extent=(0, w, h, 0), aspect="auto")
+        axes.hlines(range(h + 1), 0, w, color="#cccccc", linewidth=0.6)
+        axes.vlines(range(w + 1), 0, h, color="#cccccc", linewidth=0.6)
+        kind = np.asarray(marks[title])
+        looks = {3: {"ec": "#bbbbbb", "hatch": "///", "lw": 0}, 1: {"ec": REAL, "lw": 1.8}, 2: {"ec": FAKE, "lw": 3.2}}
+        for value, look in looks.items():
+            boxes = [Rectangle((column, row), 1, 1) for row, column in np.argwhere(kind == value)]
+            axes.add_collection(PatchCollection(boxes, fc="none", clip_on=False, **look))
+        for (row, column), word in np.ndenumerate(np.asarray(words[title], dtype=str)):
+            if word:
+                axes.text(column + 0.5, row + 0.54, word, ha="center", va="center", fontsize=min(10, side / 3), color=INK)
+        figure.text(x / width, 1 - 6 / height, title, va="top", fontsize=10, color=INK)
     return figure
 
 

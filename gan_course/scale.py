@@ -31,6 +31,11 @@ BUDGETS = {
         "cpu": Budget(images=20_000, steps=800),
         "gpu": Budget(steps=4_000),
     },
+    "03": {
+        "smoke": Budget(images=500, steps=4, rung_steps=2, n_eval=200),
+        "cpu": Budget(images=10_000, seconds=90, rung_seconds=45, n_eval=5_000),
+        "gpu": Budget(seconds=600, rung_seconds=60, n_eval=50_000),
+    },
     "04": {
         "smoke": Budget(images=1_000, steps=40, rung_steps=40, n_eval=400),
         "cpu": Budget(rung_seconds=40),
@@ -45,6 +50,7 @@ MINUTES = {
     "00": {"smoke": 0.3, "cpu": 1, "gpu": 1},
     "01": {"smoke": 0.4, "cpu": 10, "gpu": 10},
     "02": {"smoke": 0.4, "cpu": 2, "gpu": 2},
+    "03": {"smoke": 0.4, "cpu": 8, "gpu": 28},
     "04": {"smoke": 0.4, "cpu": 5, "gpu": 5},
 }
 

@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from gan_course.__main__ import main
+from gan_course.training import Trainer
 
 
 def run(*arguments, timeout=120):
@@ -85,7 +86,7 @@ def test_info_is_json(capsys):
 
 
 def test_bench_is_json(capsys):
-    assert main(["bench", "--data", "digits", "--rounds", "1", "--seconds", "0.2", "--json"]) == 0
+    assert main(["bench", "mlp-classic", "--data", "digits", "--rounds", "1", "--seconds", "0.2", "--json"]) == 0
     (case,) = json.loads(capsys.readouterr().out)["cases"]
     assert case["ratio"]["fp32"] > 0
 
@@ -111,6 +112,11 @@ def test_resume_goes_on_to_the_total_and_then_has_nothing_to_do(tmp_path, capsys
         (["train", "mlp-classic", "--data", "digits", "--steps", "-1", "--out", "x"], "-1 is not above 0"),
         (["train", "mlp-classic", "--data", "digits", "--seconds", "soon", "--out", "x"], "invalid float value: 'soon'"),
         (["train", "mlp-classic", "--data", "digits", "--out", "x", "--resume"], "no checkpoint at"),
+        (["train", "dcgan32", "--data", "digits", "--out", "x"], "these have 28×28; for them there is: mlp, dcgan28"),
+        (["train", "dcgan32", "--data", "shapes", "--limit", "20", "--out", "x"], "batch_size 64 does not fit 20 images"),
+        (["train", "mlp-classic", "--data", "digits", "--device", "mps", "--out", "x"], "--device mps is not here; there is: cpu"),
+        (["train", "mlp-classic", "--data", "digits", "--device", "cuda:99", "--out", "x"], "--device cuda:99 is not here"),
+        (["compare", "dcgan32", "--data", "digits"], "the following arguments are required: --seconds"),
         (["sample", "nowhere", "--out", "a.png"], "no generator at"),
         (["sample", "nowhere", "--out", "a.jpg"], "must end in .npy"),
         (["evaluate", "nowhere"], "nothing at nowhere, and no generator called 'nowhere' is shipped"),
@@ -125,6 +131,83 @@ def test_bad_input_gets_one_line_and_status_2(arguments, words, tmp_path):
     assert words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_cuda_that_is_not_there_is_refused(tmp_path, capsys):
+    assert main(["train", "mlp-classic", "--data", "digits", "--device", "cuda", "--out", str(tmp_path)]) == 2
+    assert "--device cuda is not here; there is: cpu" in capsys.readouterr().err
+
+
+def _no_room() -> Exception:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    return caught.value
+
+
+@pytest.mark.parametrize("error", [_no_room, lambda: torch.OutOfMemoryError("CUDA out of memory."), MemoryError])
+def test_out_of_memory_names_the_knobs(error, tmp_path, monkeypatch, capsys):
+    def run(self, **_):
+        raise error()
+
+    monkeypatch.setattr(Trainer, "run", run)
+    assert main(["train", "mlp-classic", "--data", "digits", "--steps", "1", "--out", str(tmp_path)]) == 2
+    (line,) = filter(None, capsys.readouterr().err.splitlines())
+    assert "out of memory; lower --batch-size" in line
+
+
+def test_another_error_is_not_called_out_of_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "run", lambda self, **_: torch.zeros(2) @ torch.zeros(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        main(["train", "mlp-classic", "--data", "digits", "--steps", "1", "--out", str(tmp_path)])
+
+
+def test_the_scale_chooses_the_form_of_a_recipe_and_resume_keeps_it(tmp_path, monkeypatch, capsys):
+    """Saves without a step: the networks at full scale are slow on a CPU."""
+    monkeypatch.setattr(Trainer, "run", lambda self, **_: self.save())
+    monkeypatch.setattr(Trainer, "generator", lambda self: self.G)
+    base = ["train", "sndcgan32", "--data", "shapes", "--precision", "fp32", "--limit", "100", "--steps", "1", "--out"]
+    assert main([*base, str(tmp_path / "small")]) == 0
+    assert main([*base, str(tmp_path / "large"), "--scale", "gpu"]) == 0
+    small, large = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("small", "large"))
+    assert (small["decay_steps"], large["decay_steps"], large["loss"], large["scale"]) == (0, 100_000, "hinge", "gpu")
+    assert large["n_images"] == 100
+    bare = ["train", "sndcgan32", "--resume", "--steps", "2", "--out", str(tmp_path / "large")]
+    assert main(bare) == 0
+    assert json.loads((tmp_path / "large" / "config.json").read_text())["decay_steps"] == 100_000
+    capsys.readouterr()
+    assert main([*bare, "--scale", "cpu"]) == 2
+    assert "decay_steps: 100000 here, 0 there" in capsys.readouterr().err
+
+
+def test_batch_size_is_the_users_and_kept(tmp_path):
+    base = ["train", "mlp-classic", "--data", "digits", "--precision", "fp32", "--out", str(tmp_path)]
+    assert main([*base, "--batch-size", "7", "--steps", "2"]) == 0
+    assert main([*base, "--resume", "--steps", "4"]) == 0
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert (saved["recipe"]["batch_size"], saved["images_seen"]) == (7, 28)
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(trained, capsys):
+    before = (trained / "checkpoint.pt").read_bytes()
+    assert main(["train", "dcgan28", "--data", "digits", "--out", str(trained), "--resume"]) == 2
+    error = capsys.readouterr().err
+    assert "architecture: mlp here, dcgan28 there" in error and len(error.splitlines()) == 1
+    assert (trained / "checkpoint.pt").read_bytes() == before
+
+
+def test_compare_scores_each_recipe_for_each_seed(tmp_path, capsys):
+    command = ["compare", "mlp-classic", "mlp-tuned", "--data", "digits", "--limit", "300", "--seconds", "0.2", "--seeds", "0", "3"]
+    command += ["--n", "100", "--precision", "fp32"]
+    assert main([*command, "--json", "--out", str(tmp_path)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    order = [("mlp-classic", 0), ("mlp-tuned", 0), ("mlp-classic", 3), ("mlp-tuned", 3)]
+    assert [(run["recipe"], run["seed"]) for run in report["runs"]] == order
+    assert all(run["frechet"] > report["reference_real"] for run in report["runs"])
+    assert (report["n_images"], report["n_fake"]) == (300, 100)
+    assert main(["sample", str(tmp_path / "mlp-tuned-3"), "--n", "4", "--out", str(tmp_path / "a.npy")]) == 0
+    assert main([*command, "--seeds", "0"]) == 0
+    assert "median" in capsys.readouterr().out
 
 
 def test_missing_data_is_never_swapped(tmp_path, monkeypatch, capsys):

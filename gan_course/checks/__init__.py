@@ -13,6 +13,14 @@ from gan_course.checks.activations import (
     leaky_relu_slope,
     tanh_from_sigmoid,
 )
+from gan_course.checks.convolutions import (
+    conv_size,
+    initialise,
+    receptive_fields,
+    resize_block,
+    transposed_size,
+    upsampling_block,
+)
 from gan_course.checks.game import equilibrium_losses, generator_slopes, optimal_discriminator
 from gan_course.checks.ranges import denormalise, to_minus_one_one
 from gan_course.checks.scores import (
@@ -36,6 +44,7 @@ __all__ = [
     "Verdict",
     "activation_myths",
     "classifier_score",
+    "conv_size",
     "dead_units",
     "denormalise",
     "discriminator_step",
@@ -45,6 +54,7 @@ __all__ = [
     "generator_slopes",
     "generator_step",
     "gradient_at_fakes",
+    "initialise",
     "leaky_relu",
     "leaky_relu_slope",
     "lesson_minutes",
@@ -53,8 +63,12 @@ __all__ = [
     "noise",
     "optimal_discriminator",
     "precision_and_recall",
+    "receptive_fields",
+    "resize_block",
     "seeded_noise",
     "tanh_from_sigmoid",
     "to_minus_one_one",
+    "transposed_size",
+    "upsampling_block",
     "which_score_tells",
 ]

@@ -12,7 +12,7 @@ from gan_course.environment.table import table
 # by `python -m gan_course.environment`. No such figures exist yet for a GPU: the minutes at `gpu` are nominal ones.
 REFERENCE = {"mlp": 0.0101, "conv": 0.0244}
 WORKLOAD = {"00": "mlp", "01": "mlp", "02": "mlp", "04": "mlp", "05": "mlp"}  # what a lesson mostly does; the others: conv
-COMPARISONS = {"01": 7, "04": 2}  # runs of `rung_seconds` each in a lesson
+COMPARISONS = {"01": 7, "03": 7, "04": 2}  # runs of `rung_seconds` each in a lesson (03: five, and a run as long as two)
 
 
 @dataclass(frozen=True)

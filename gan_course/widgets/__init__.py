@@ -1,6 +1,7 @@
 """Controls for notebooks: watch and steer a training, hold a generator in your hands. Pictures stand in where no kernel runs."""
 
 from gan_course.widgets.activations import ActivationExplorer
+from gan_course.widgets.convolution import ConvolutionCalculator, ReceptiveField
 from gan_course.widgets.foreground import train
 from gan_course.widgets.interpolation import Interpolation
 from gan_course.widgets.monitor import TrainingMonitor
@@ -11,10 +12,12 @@ from gan_course.widgets.scores import ScoreExplorer
 
 __all__ = [
     "ActivationExplorer",
+    "ConvolutionCalculator",
     "Interpolation",
     "NoiseExplorer",
     "Prediction",
     "Pulse",
+    "ReceptiveField",
     "ScoreExplorer",
     "TrainingMonitor",
     "train",

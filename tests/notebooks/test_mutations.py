@@ -1,4 +1,4 @@
-"""Five real mistakes, put into the package one at a time: a lesson must fail, and its output must say what broke."""
+"""Real mistakes, put into the package one at a time: a lesson must fail, and its output must say what broke."""
 
 import shutil
 from pathlib import Path
@@ -35,6 +35,13 @@ MUTATIONS = {
         "nn.init.zeros_(module.weight)",
         "01_mlp_gan",
         "two z give two images: False",
+    ),
+    "DCGAN's BatchNorm scales initialised near 0": (
+        "models.py",
+        "module.weight.normal_(1, 0.02)",
+        "module.weight.normal_(0, 0.02)",
+        "03_dcgan",
+        "with scales near 1 the images differ more than ten times as much: False",
     ),
     "data left in [0, 1]": (
         "data/images.py",

@@ -1,0 +1,224 @@
+"""Exercises on sizes of convolutions, the blocks of a DCGAN and its initialisation."""
+
+import torch
+from torch import nn
+
+from gan_course import convolutions
+from gan_course.checks.verdict import Verdict, check
+
+CASES = [(32, 4, 2, 1), (28, 5, 2, 2), (7, 3, 1, 1), (8, 3, 2, 0)]
+
+
+def conv_size(answer) -> Verdict:
+    """answer(n, kernel, stride, padding) → side of a convolution's output."""
+
+    def judge(answer):
+        given = [answer(*case) for case in CASES]
+        if all(size is None for size in given):
+            return ...
+        wanted = [convolutions.conv_size(*case) for case in CASES]
+        mistakes = {
+            "padding counts on both sides: n + 2·padding": lambda n, k, s, p: (n + p - k) // s + 1,
+            "the last position counts too: add 1 after dividing": lambda n, k, s, p: (n + 2 * p - k) // s,
+            "the kernel takes up room: subtract it before dividing by the stride": lambda n, k, s, p: (n + 2 * p) // s,
+            "add 1 after dividing by the stride, not before": lambda n, k, s, p: (n + 2 * p - k + 1) // s,
+            "half a position is none: divide with //": lambda n, k, s, p: (n + 2 * p - k) / s + 1,
+            "this is the transposed convolution's size": lambda n, k, s, p: (n - 1) * s - 2 * p + k,
+        }
+        return _size_verdict(given, wanted, CASES, mistakes, ("n", "kernel", "stride", "padding"))
+
+    hints = (
+        "The first position of the kernel is one; how many further steps of the stride fit into what is left?",
+        "What is left is n + 2·padding - kernel.",
+        "(n + 2 * padding - kernel) // stride + 1",
+    )
+    return check("size after a convolution", answer, judge, "the same as torch, for four settings", hints)
+
+
+def transposed_size(answer) -> Verdict:
+    """answer(n, kernel, stride, padding, output_padding) → side of a transposed convolution's output."""
+    cases = [(4, 4, 2, 1, 0), (7, 5, 2, 2, 1), (1, 4, 1, 0, 0), (7, 5, 1, 2, 0)]
+
+    def judge(answer):
+        given = [answer(*case) for case in cases]
+        if all(size is None for size in given):
+            return ...
+        wanted = [convolutions.transposed_size(*case) for case in cases]
+        mistakes = {
+            "padding is cut off here, on both sides: - 2·padding": lambda n, k, s, p, o: (n - 1) * s + 2 * p + k + o,
+            "padding is cut off on both sides: twice": lambda n, k, s, p, o: (n - 1) * s - p + k + o,
+            "between n stamps lie n - 1 steps of the stride": lambda n, k, s, p, o: n * s - 2 * p + k + o,
+            "the output padding is missing: it is added on one side": lambda n, k, s, p, o: (n - 1) * s - 2 * p + k,
+            "the last stamp is a whole kernel wide: add it": lambda n, k, s, p, o: (n - 1) * s - 2 * p + o,
+            "output padding is added on one side only": lambda n, k, s, p, o: (n - 1) * s - 2 * p + k + 2 * o,
+            "this is the ordinary convolution's size": lambda n, k, s, p, o: (n + 2 * p - k) // s + 1,
+        }
+        return _size_verdict(given, wanted, cases, mistakes, ("n", "kernel", "stride", "padding", "output padding"))
+
+    hints = (
+        "Every input stamps a kernel; the stamps start `stride` apart. How far do the first and the last one reach?",
+        "(n - 1) * stride + kernel without padding; then padding cuts off both sides and output padding adds to one.",
+        "(n - 1) * stride - 2 * padding + kernel + output_padding",
+    )
+    return check("size after a transposed convolution", answer, judge, "the same as torch, for four settings", hints)
+
+
+def _size_verdict(given, wanted, cases, mistakes, names) -> str | None:
+    if given == wanted and all(isinstance(size, int) for size in given):
+        return None
+    for said, formula in mistakes.items():
+        if given == [formula(*case) for case in cases]:
+            return said
+    i = next((i for i, (a, b) in enumerate(zip(given, wanted, strict=True)) if a != b), 0)
+    setting = ", ".join(f"{name} {value}" for name, value in zip(names, cases[i], strict=True))
+    return f"with {setting} torch gives {wanted[i]}, yours {given[i]!r}"
+
+
+def receptive_fields(answer) -> Verdict:
+    """answer: sides of what one unit sees after one, two and three convolutions of kernel 4, stride 2."""
+
+    def judge(answer):
+        answer = list(answer)
+        if all(side is ... for side in answer):
+            return ...
+        wanted = convolutions.receptive_field([(4, 2)] * 3)
+        said = {
+            (4, 8, 16): "it does not double: neighbours of the layer before overlap. They are 2 pixels apart, and each sees 4",
+            (4, 7, 10): "the steps grow: after one stride of 2 neighbours are 2 pixels apart, after two strides 4",
+            (4, 16, 64): "4 units of the layer before do not lie side by side, they overlap: 4 + 3·2 pixels",
+            (4, 4, 4): "a unit of the second layer sees 4×4 units of the first, and each of those sees 4×4 pixels",
+            (4, 10, 16): "in the third layer neighbours are 4 pixels apart, not 2: 10 + 3·4",
+        }
+        if ... in answer:
+            return f"{answer.count(...)} to go: one side for each of the three layers"
+        if answer == wanted:
+            return None
+        return said.get(tuple(answer), f"yours are {answer}; draw one row: 4 neighbours, 2 pixels apart, each 4 pixels wide")
+
+    hints = (
+        "Four neighbours of the first layer start at pixels 0, 2, 4 and 6, and the last one reaches 4 pixels further.",
+        "Each layer adds (kernel - 1) · (how far apart its inputs are): 3·1, 3·2, 3·4.",
+    )
+    return check("how far a unit sees", answer, judge, "4, 10 and 22 pixels", hints)
+
+
+def upsampling_block(answer) -> Verdict:
+    """answer(n_in, n_out) → nn.Sequential that doubles the side: transposed convolution, BatchNorm, ReLU."""
+
+    def judge(answer):
+        block = answer(6, 3)
+        if block is None:
+            return ...
+        if said := _doubles(block):
+            return said
+        kinds = [type(m) for m in block.modules() if not list(m.children())]
+        if nn.ConvTranspose2d not in kinds:
+            return f"no transposed convolution in it: {_names(kinds)}"
+        conv = next(m for m in block.modules() if isinstance(m, nn.ConvTranspose2d))
+        if conv.kernel_size[0] % conv.stride[0]:
+            return (
+                f"kernel {conv.kernel_size[0]} is no multiple of stride {conv.stride[0]}: outputs are touched unequally often, "
+                "a checkerboard. Take kernel 4"
+            )
+        if nn.BatchNorm2d not in kinds:
+            return "BatchNorm is missing: in a DCGAN every layer of G but the last has it"
+        if nn.ReLU not in kinds:
+            return "ReLU is missing: G's hidden layers use it" + (", LeakyReLU is D's" if nn.LeakyReLU in kinds else "")
+        if kinds.index(nn.ReLU) < kinds.index(nn.BatchNorm2d):
+            return "ReLU comes before BatchNorm: normalise first, then cut off"
+        if kinds.index(nn.BatchNorm2d) < kinds.index(nn.ConvTranspose2d):
+            return "BatchNorm comes before the transposed convolution: it normalises what the convolution makes"
+
+    hints = (
+        "Which kernel and padding double the side at stride 2? (n - 1)·2 - 2·padding + kernel = 2n.",
+        "Kernel 4, stride 2, padding 1. Then BatchNorm over n_out channels, then ReLU.",
+        "nn.Sequential(nn.ConvTranspose2d(n_in, n_out, 4, 2, 1), nn.BatchNorm2d(n_out), nn.ReLU())",
+    )
+    return check("a block of G", answer, judge, "doubles the side, in DCGAN's order", hints)
+
+
+def resize_block(answer) -> Verdict:
+    """answer(n_in, n_out) → nn.Sequential that doubles the side without a transposed convolution."""
+
+    def judge(answer):
+        block = answer(6, 3)
+        if block is None:
+            return ...
+        kinds = [type(m) for m in block.modules() if not list(m.children())]
+        kinds = [nn.Upsample if issubclass(kind, nn.Upsample) else kind for kind in kinds]
+        if nn.ConvTranspose2d in kinds:
+            return "this still is a transposed convolution: enlarge with nn.Upsample, then convolve"
+        if nn.Conv2d not in kinds:
+            return f"no convolution in it: {_names(kinds)}; copying pixels alone learns nothing"
+        if nn.Upsample not in kinds:
+            return f"nothing enlarges the map: {_names(kinds)}; nn.Upsample(scale_factor=2) does"
+        if said := _doubles(block):
+            return said
+        if kinds.index(nn.Conv2d) < kinds.index(nn.Upsample):
+            return "the convolution comes before the enlargement, so 2×2 blocks of pixels stay equal: enlarge first"
+
+    hints = (
+        "nn.Upsample(scale_factor=2) writes every pixel four times.",
+        "A 3×3 convolution with padding 1 keeps the side.",
+        "nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(n_in, n_out, 3, padding=1))",
+    )
+    return check("resize, then convolve", answer, judge, "every output is touched equally often", hints)
+
+
+def _doubles(block) -> str | None:
+    if not isinstance(block, nn.Module):
+        return f"a module is wanted, such as nn.Sequential(…); yours is {type(block).__name__}"
+    made = tuple(block(torch.randn(2, 6, 4, 4)).shape)
+    if made[1:2] != (3,):
+        return f"with n_in = 6 and n_out = 3 three channels must come out, yours gives {made[1]}"
+    if made[2:] != (8, 8):
+        return f"4×4 must become 8×8, yours gives {'×'.join(map(str, made[2:]))}: use the formula for the size"
+    return None
+
+
+def _names(kinds) -> str:
+    return ", ".join(kind.__name__ for kind in kinds)
+
+
+def initialise(answer) -> Verdict:
+    """answer(net) initialises in place as DCGAN does: weights N(0, 0.02), BatchNorm scale N(1, 0.02), all shifts 0."""
+
+    def judge(answer):
+        torch.manual_seed(0)
+        net = nn.Sequential(
+            nn.Linear(50, 800), nn.BatchNorm1d(800), nn.ReLU(), nn.Unflatten(1, (50, 4, 4)), nn.ConvTranspose2d(50, 400, 4, 2, 1),
+            nn.BatchNorm2d(400), nn.ReLU(), nn.Sequential(nn.Conv2d(400, 40, 3), nn.LeakyReLU(0.2)),
+        )  # fmt: skip
+        before = [p.clone() for p in net.parameters()]
+        answer(net)
+        if all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True)):
+            return ... if _does_nothing(answer) else "no weight of the net has changed: is your function applied to its modules?"
+        for name, module in net.named_modules():
+            kind = f"{type(module).__name__} (layer {name})"
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                mean, std = module.weight.mean().item(), module.weight.std().item()
+                if abs(mean) < 0.1:
+                    return f"{kind} has scales around {mean:.2f}: that switches off what comes in. They start around 1"
+                if abs(mean - 1) > 0.05 or not 0.015 < std < 0.025:
+                    return f"{kind} has scales of mean {mean:.2f}, spread {std:.3f}; wanted are 1 and 0.02"
+                if module.bias.abs().max() > 0:
+                    return f"{kind} has shifts that are not 0"
+            elif isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                mean, std = module.weight.mean().item(), module.weight.std().item()
+                if abs(mean) > 0.005 or not 0.017 < std < 0.023:
+                    return f"{kind} has weights of mean {mean:.3f}, spread {std:.3f}; wanted are 0 and 0.02: is this layer reached?"
+                if module.bias.abs().max() > 0:
+                    return f"{kind} has shifts that are not 0"
+
+    hints = (
+        "net.apply(f) calls f on every module, also on those inside others. A function that is only defined does nothing.",
+        "Three kinds have weights here: linear, convolution, transposed convolution. BatchNorm has scales, called weight.",
+        "BatchNorm: nn.init.normal_(m.weight, 1.0, 0.02). The others: nn.init.normal_(m.weight, 0.0, 0.02). Both: zeros_(m.bias).",
+    )
+    return check("the initialisation", answer, judge, "every layer is reached, with the right spread", hints)
+
+
+def _does_nothing(answer) -> bool:
+    """Whether the function's body is only a docstring or `...`: an untouched stub."""
+    code = getattr(answer, "__code__", None)
+    return code is not None and not code.co_names and code.co_nlocals <= 1

@@ -1,0 +1,574 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 DCGAN on CIFAR-10
+#
+# {{badges}}
+#
+# Colour images of 32×32 pixels are too much for a fully connected G. Here vectors become feature maps: you compute what a convolution does to a size, build the blocks of
+# DCGAN, break its rules one by one, and train three architectures, the last of which does not drift apart.
+#
+# **You will be able to**
+#
+# - compute the size of a convolution's and a transposed convolution's output, and how much of the image one unit sees
+# - recognise a checkerboard, say where it comes from, and remove it
+# - write DCGAN's block and its initialisation, and find the bug in a wrong one
+# - say which of DCGAN's rules matters in a short training, because you measured it
+# - explain why the classic discriminator drifts apart late, and what holds it together
+#
+# **You need** [lesson 01](01_mlp_gan.ipynb) (both training steps, the Fréchet distance) and [lesson 02](02_leakyrelu_and_tanh.ipynb) (LeakyReLU, Tanh).
+#
+# | scale | time | what happens |
+# |---|---|---|
+# | `smoke` | under 30 s | a few steps per network, to test the notebook |
+# | `cpu` | about 8 min | 10,000 images: 90 s of live training, five short runs with and without a rule, 90 s of the remedy |
+# | `gpu` | about 28 min | all 50,000 images, ten minutes each, the large networks |
+#
+# The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
+
+# %%
+import importlib.util
+
+if importlib.util.find_spec("gan_course") is None:
+    from IPython import get_ipython
+
+    get_ipython().run_line_magic("pip", "install -q git+https://github.com/{{repository}}")
+
+# %% [markdown]
+# What this lesson uses:
+
+# %%
+import torch
+from torch import nn
+
+from gan_course import checks, convolutions, data, evaluation, features, models, plotting, scale, widgets
+from gan_course.training import Trainer, pretrained, recipe, sample
+
+budget = scale.budget("03")
+device = "cuda" if torch.cuda.is_available() else "cpu"
+print(f"scale {scale.name()}, device {device}")
+
+# %% [markdown]
+# This is where you are going: images from the last recipe of this lesson, after a longer run.
+
+# %%
+plotting.grid(sample(pretrained("sndcgan32-cifar10"), 32), title="Drawn by a generator that was trained for longer")
+
+# %% [markdown]
+# And this is what D compares them with. CIFAR-10 has 50,000 training images in ten classes; at `cpu` scale you take the first 10,000. Without a network
+# a built-in set of coloured shapes stands in, and a line says so.
+
+# %%
+cifar = data.load("cifar10", limit=budget.images, device=device, fallback="shapes")
+plotting.grid(cifar.data[:32], title=f"Real images: {cifar.name}")
+
+# %% [markdown]
+# ## From vectors to feature maps
+# A fully connected layer gives every output a weight for every pixel. A convolution slides one small kernel over the image and uses the same weights
+# everywhere. How many weights is that?
+
+# %% tags=["nbval-check-output"]
+dense, convolution = nn.Linear(3 * 32 * 32, 1024), nn.Conv2d(3, 64, kernel_size=4, stride=2, padding=1)
+print(f"dense layer, 1024 outputs:          {models.parameter_count(dense):9,} parameters")
+print(f"convolution, 64 maps of 16×16:      {models.parameter_count(convolution):9,} parameters")
+
+# %% [markdown]
+# A thousandth of the weights, sixteen times the outputs: an edge looks the same in every corner, so it is learned once.
+#
+# Which size comes out? Move the sliders. The orange cell is one output; the blue frames are the inputs that it sees, each with the number of the weight that meets it. Hatched
+# cells are padding: zeros around the image.
+
+# %%
+widgets.ConvolutionCalculator("convolution", size=6, kernel=4, stride=2, padding=1)
+
+# %% [markdown]
+# Kernel 4, stride 2, padding 1 halves the side: D's way down. Raise the padding and look at the corner: more of what it sees is not there.
+#
+# ### Exercise: the size after a convolution
+# Count the places where the kernel fits.
+
+
+# %% tags=["stub"] name="conv_size"
+def conv_size(n, kernel, stride, padding):
+    """Side n of the input → side of the output."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="conv_size"
+def conv_size(n, kernel, stride, padding):
+    """Side n of the input → side of the output."""
+    return (n + 2 * padding - kernel) // stride + 1
+
+
+# %% tags=["check", "nbval-check-output"] name="check_conv_size"
+checks.conv_size(conv_size)
+
+# %% [markdown]
+# ### Exercise: how far one unit sees
+# D of `dcgan32` has three convolutions of kernel 4 and stride 2. A unit of the first map sees 4×4 pixels. How many does a unit of the second and third map see?
+
+# %% tags=["stub"] name="receptive_fields"
+sides = (..., ..., ...)                            # after one, two, three layers
+
+# %% tags=["solution"] name="receptive_fields"
+sides = (4, 10, 22)
+
+# %% tags=["check", "nbval-check-output"] name="check_receptive_fields"
+checks.receptive_fields(sides)
+
+# %% [markdown]
+# The frames below are computed from the layers' kernels and strides. Move the unit around:
+
+# %%
+torch.manual_seed(0)
+G, D = models.build("dcgan32", (3, 32, 32))
+widgets.ReceptiveField(D, cifar.data[4])
+
+# %% [markdown]
+# The first layer can judge edges and colours, the third sees most of the object. Whether the whole fits together is left to the last layer, which sees all.
+#
+# ## The way up
+# G goes from a small map to a large one. A **transposed convolution** turns the picture around: every input stamps a kernel into the output, `stride` apart, and stamps
+# add up where they overlap. Padding now cuts off the rim.
+
+# %%
+widgets.ConvolutionCalculator("transposed convolution", size=5, kernel=4, stride=2, padding=1)
+
+# %% [markdown]
+# The numbers say how many inputs reach each output. Kernel 4, stride 2: four, everywhere but at the rim. Keep that picture in mind.
+#
+# ### Exercise: the size after a transposed convolution
+# Output padding adds to one side; it is there because two input sizes of a strided convolution can give the same output.
+
+
+# %% tags=["stub"] name="transposed_size"
+def transposed_size(n, kernel, stride, padding, output_padding):
+    """Side n of the input → side of the output."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="transposed_size"
+def transposed_size(n, kernel, stride, padding, output_padding):
+    """Side n of the input → side of the output."""
+    return (n - 1) * stride - 2 * padding + kernel + output_padding
+
+
+# %% tags=["check", "nbval-check-output"] name="check_transposed_size"
+checks.transposed_size(transposed_size)
+
+# %% [markdown]
+# ## The checkerboard
+# Take a kernel of 3 at the same stride of 2, and commit yourself first:
+
+# %%
+widgets.Prediction(
+    "Kernel 3, stride 2: how often is each output reached, along one side?",
+    ("always twice", "once and twice in turn", "three times"),
+    answer=1,
+    why="Stamps of 3 that start 2 apart overlap in one place; on a map that makes 1, 2, 2 and 4.",
+)
+
+# %% [markdown]
+# Counted, for three kernels that all double the side:
+
+# %% tags=["nbval-check-output"]
+for kernel, padding, output_padding in ((3, 1, 1), (4, 1, 0), (5, 2, 1)):
+    print(f"kernel {kernel}:", *convolutions.overlap(6, kernel, 2, padding, output_padding))
+
+# %% [markdown]
+# Kernels 3 and 5 alternate: their size is no multiple of the stride. Does it show in an image? Three doublings with random weights, many random inputs, and for each
+# pixel the spread of its values. Grey everywhere would be fair:
+
+# %%
+ways = {
+    "kernel 3, stride 2": lambda n: nn.ConvTranspose2d(n, n, 3, 2, 1, output_padding=1, bias=False),
+    "kernel 4, stride 2": lambda n: nn.ConvTranspose2d(n, n, 4, 2, 1, bias=False),
+    "resize, then convolve": lambda n: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(n, n, 3, padding=1, bias=False)),
+}
+spread = {}
+for name, doubled in ways.items():
+    torch.manual_seed(0)
+    with torch.no_grad():
+        out = nn.Sequential(doubled(64), nn.ReLU(), doubled(64), nn.ReLU(), doubled(64))(torch.randn(64, 64, 4, 4))
+    spread[name] = out.std((0, 1))[8:24, 8:24]
+plotting.grids({f"{k}: spread per pixel": (255 * s / s.max()).to(torch.uint8)[None, None] for k, s in spread.items()}, columns=1)
+
+# %% [markdown]
+# Kernel 3 draws a checkerboard before it has learned anything, and training has to work against it. How strong is it?
+
+# %% tags=["nbval-check-output"]
+for name, s in spread.items():
+    print(f"{name:22} the brightest pixel spreads more than twice as much as the darkest: {(s.max() > 2 * s.min()).item()}")
+
+# %% [markdown]
+# Two remedies: a kernel that is a multiple of the stride (DCGAN's 4 and 2), or enlarging first and convolving then. The second cannot make the pattern at all.
+#
+# ### Exercise: resize, then convolve
+# Write the block that doubles the side without a transposed convolution.
+
+
+# %% tags=["stub"] name="resize_block"
+def resize_block(n_in, n_out):
+    """→ a module: (N, n_in, H, W) → (N, n_out, 2H, 2W)."""
+    ...                                            # nn.Sequential of two layers
+
+
+# %% tags=["solution"] name="resize_block"
+def resize_block(n_in, n_out):
+    """→ a module: (N, n_in, H, W) → (N, n_out, 2H, 2W)."""
+    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(n_in, n_out, 3, padding=1))
+
+
+# %% tags=["check", "nbval-check-output"] name="check_resize_block"
+checks.resize_block(resize_block)
+
+# %% [markdown]
+# ## DCGAN's rules
+# Radford, Metz and Chintala tried many convolutional GANs and kept what trained:
+#
+# | rule | in G | in D |
+# |---|---|---|
+# | change the size with strides, no pooling | transposed convolutions | strided convolutions |
+# | BatchNorm | after every layer but the last | after every layer but the first |
+# | activations | ReLU, Tanh at the end | LeakyReLU 0.2 |
+# | initial weights N(0, 0.02), BatchNorm scales N(1, 0.02), shifts 0 | all layers | all layers |
+#
+# ### Exercise: a block of G
+# Double the side, normalise, cut off.
+
+
+# %% tags=["stub"] name="upsampling_block"
+def upsampling_block(n_in, n_out):
+    """→ a module: (N, n_in, H, W) → (N, n_out, 2H, 2W)."""
+    ...                                            # nn.Sequential of three layers
+
+
+# %% tags=["solution"] name="upsampling_block"
+def upsampling_block(n_in, n_out):
+    """→ a module: (N, n_in, H, W) → (N, n_out, 2H, 2W)."""
+    return nn.Sequential(nn.ConvTranspose2d(n_in, n_out, 4, 2, 1), nn.BatchNorm2d(n_out), nn.ReLU())
+
+
+# %% tags=["check", "nbval-check-output"] name="check_upsampling_block"
+checks.upsampling_block(upsampling_block)
+
+# %% [markdown]
+# ## Three architectures
+# Such blocks make three generators, each with its discriminator. The shape after each layer, and its parameters:
+
+# %% tags=["nbval-check-output"]
+for name, shape in {"dcgan16": (3, 16, 16), "dcgan28": (1, 28, 28), "dcgan32": (3, 32, 32)}.items():
+    G, D = models.build(name, shape)
+    print(f"{name}, generator\n{models.layer_table(G, torch.randn(1, 100))}\n")
+    print(f"{name}, discriminator\n{models.layer_table(D, torch.randn(1, *shape))}\n")
+
+# %% [markdown]
+# Follow one side from top to bottom: 4, 8, 16, 32 in G, 32, 16, 8, 4 in D, while the channels go the other way. `dcgan28` starts at 7 and doubles twice; its kernels of 5 at
+# stride 2 are a checkerboard that training must iron out. Any of them takes any data of its size, with any number of channels. A wrong pairing says so:
+
+# %% tags=["nbval-check-output"]
+try:
+    models.build("dcgan32", (1, 28, 28))
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# ## The initialisation
+# This function stands in a public tutorial. Two things are wrong with it, and a third with how it was used: nobody called it.
+# ```python
+# def initialise(module):
+#     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+#         nn.init.normal_(module.weight, 0.0, 0.02)
+#     elif isinstance(module, nn.BatchNorm2d):
+#         nn.init.normal_(module.weight, 0.0, 0.02)
+# ```
+#
+# ### Exercise: mend it
+# Initialise a whole network in place, every layer with weights: linear ones and both kinds of BatchNorm too.
+
+
+# %% tags=["stub"] name="initialise"
+def initialise(net):
+    """Weights N(0, 0.02), BatchNorm scales N(1, 0.02), all shifts 0, in place."""
+    ...                                            # for each of net.modules(): nn.init.normal_, nn.init.zeros_
+
+
+# %% tags=["solution"] name="initialise"
+def initialise(net):
+    """Weights N(0, 0.02), BatchNorm scales N(1, 0.02), all shifts 0, in place."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+            nn.init.zeros_(module.bias)
+
+
+# %% tags=["check", "nbval-check-output"] name="check_initialise"
+checks.initialise(initialise)
+
+# %% [markdown]
+# `models.init_dcgan` is the finished form; every network of this lesson goes through it. Look at what it left behind:
+
+# %% tags=["nbval-check-output"]
+torch.manual_seed(0)
+G, D = models.build("dcgan32", (3, 32, 32))
+norms = [m for m in G.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+print("spread of the weights:     ", *(f"{m.weight.std():.2f}" for m in G.modules() if isinstance(m, nn.Linear | nn.ConvTranspose2d)))
+print("mean of BatchNorm's scales:", *(f"{m.weight.mean():.1f}" for m in norms))
+print("largest shift:             ", max(m.bias.abs().max().item() for m in norms))
+
+# %% [markdown]
+# How much does the tutorial's 0 in place of 1 matter? The same G twice, and how differently 64 images come out:
+
+# %%
+z = torch.randn(64, 100)
+
+
+def near_zero(net):
+    with torch.no_grad():
+        for m in net.modules():
+            if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d):
+                m.weight.normal_(0, 0.02)
+
+
+torch.manual_seed(0)
+images = {}
+for name, change in {"scales N(1, 0.02)": lambda net: None, "scales N(0, 0.02)": near_zero}.items():
+    G, _ = models.build("dcgan32", (3, 32, 32))
+    change(G)
+    with torch.no_grad():
+        images[name] = G(z)
+plotting.grids({f"fake, before training: {name}": data.denormalise(x[:32]) for name, x in images.items()})
+
+# %% [markdown]
+# Left: each z has its own texture. Right: one grey for all. In numbers:
+
+# %% tags=["nbval-check-output"]
+right, wrong = (x.std(0).mean().item() for x in images.values())
+print("with scales near 1 the images differ more than ten times as much:", right > 10 * wrong)
+print(f"Adam moves a scale by about its learning rate, 0.0002, per step: {round(1 / 0.0002):,} steps from 0 to 1")
+
+# %% [markdown]
+# The bug raises no error and does not stop the training. It costs thousands of steps, which nobody notices without the comparison.
+#
+# ## A judge for colour images
+# The Fréchet distance of lesson 01, on the features of another small classifier, one for these images:
+
+# %%
+judge = features.classifier(cifar.name, device)
+reference = evaluation.moments(judge.features(cifar.data))
+test = data.load("cifar10", "test", limit=budget.images, device=device, fallback="shapes")
+print(f"the judge recognises {judge.card['test_accuracy']:.1%} of {judge.card['test_images']:,} test images")
+
+
+def frechet(images):
+    return evaluation.frechet_distance(judge.features(images), reference)
+
+
+# %% [markdown]
+# The two ends of the scale: real test images, and noise.
+
+# %%
+noise = torch.randint(0, 256, (budget.n_eval, 3, 32, 32), dtype=torch.uint8)
+scores = {"real test images": frechet(test.data), "noise": frechet(noise)}
+plotting.bars(scores, xlabel="Fréchet distance (0 is the same)")
+
+# %% [markdown]
+# ## Train, live
+# The classic recipe: `dcgan32`, Adam with 2e-4 and betas (0.5, 0.999), batch 64. Watch D(x) and D(G(z)), and drag the history slider afterwards.
+
+# %%
+classic = Trainer(recipe("dcgan32"), cifar, seed=0)
+monitor = widgets.TrainingMonitor(classic, steps=budget.steps, seconds=budget.seconds, real=cifar.data[:64])
+monitor
+
+# %% [markdown]
+# To the end, without buttons:
+
+# %%
+monitor.run()
+
+# %% [markdown]
+# The same noise at four moments:
+
+# %%
+shots = classic.snapshots
+moments = [shots[round(i * (len(shots) - 1) / 3)] for i in range(4)]
+plotting.grids({f"step {step}": images[:16] for step, images in dict(moments).items()}, columns=4)
+
+# %% [markdown]
+# Colours come first, then large patches, then outlines. One and a half minutes do not make objects.
+#
+# ## With and without
+# Each rule on trial: the same seconds, one rule broken. Which costs most?
+
+# %%
+widgets.Prediction(
+    "How long can a rule that matters stay broken without an error message?",
+    ("D's loss becomes NaN at once", "until you compare scores or pictures"),
+    answer=1,
+    why="All five runs below end without an error; only the score and the pictures differ.",
+)
+
+# %% [markdown]
+# Five runs; a line appears when one is done.
+
+# %%
+rule = recipe("dcgan32")
+broken = {
+    "all rules": rule,
+    "no BatchNorm in G": rule.vary(generator={"batch_norm": False}),
+    "no BatchNorm in D": rule.vary(discriminator={"norm": ""}),
+    "ReLU in D": rule.vary(discriminator={"slope": 0.0}),
+    "BatchNorm scales near 0": rule,
+}
+runs, ladder = {}, {}
+for name, changed in broken.items():
+    runs[name] = Trainer(changed, cifar, seed=0, precision=classic.precision)
+    if name == "BatchNorm scales near 0":
+        near_zero(runs[name].G), near_zero(runs[name].D)
+    runs[name].run(steps=budget.rung_steps, seconds=budget.rung_seconds)
+    ladder[name] = frechet(runs[name].sample(budget.n_eval))
+    print(f"{name:24} {runs[name].step:6} steps   Fréchet distance {ladder[name]:8.1f}")
+
+# %% [markdown]
+# The same as a picture:
+
+# %%
+plotting.bars(ladder, xlabel="Fréchet distance: lower is better", title="One rule broken, same seconds")
+
+# %% [markdown]
+# Read it with care. It is one seed and a short run: neighbours may swap, and a run without BatchNorm takes more steps in the same seconds, which the score includes. A rule that
+# seems to cost nothing early may be what holds a long training together, and the other way round; more on that below. What do the pictures say?
+
+# %%
+plotting.grids({f"fake: {name}": run.sample(16, seed=1) for name, run in runs.items()}, columns=4)
+
+# %% [markdown]
+# Random samples, not picked.
+#
+# ## Why it drifts apart
+# On one GPU the classic recipe runs for as long as you like. It does not pay. Published CIFAR-10 runs, FID (the Fréchet distance on Inception's features, lower is better):
+
+# %%
+published = {
+    "classic DCGAN, its best, at 42,000 steps": 49.0,
+    "the same run at 200,000 steps": 137.0,
+    "a generator of that size, spectral norm in D": 17.8,
+}
+plotting.bars(published, xlabel="FID, as published", title="Trained on, the classic discriminator ruins its generator")
+
+# %% [markdown]
+# The first two are one training log of [StudioGAN](https://github.com/POSTECH-CVLab/PyTorch-StudioGAN), against the test set; the third comes from
+# [pytorch-gan-collections](https://github.com/w86763777/pytorch-gan-collections), against the training set. Different code and references: compare the sizes, not the decimals.
+#
+# What happens? Nothing limits how steep D can become. It tells real from fake ever more surely, D(x) goes to 1 and D(G(z)) to 0, and G's gradient becomes large and
+# erratic. BatchNorm adds to it: D sees real and fake in separate batches, so it can use what a whole batch has in common. **Spectral norm** divides each weight matrix by its
+# largest singular value: no layer can stretch anything, whatever it learns. Measured, in a fresh D:
+
+# %% tags=["nbval-check-output"]
+torch.manual_seed(0)
+_, D = models.build("sndcgan32", (3, 32, 32))
+x_real = cifar.batch(torch.arange(64, device=device)).cpu()
+for _ in range(30):
+    D(x_real)                                      # each pass in training mode improves the estimate by one power iteration
+values = [torch.linalg.matrix_norm(m.weight.flatten(1), 2).item() for m in D.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+print("largest singular values:", *(f"{v:.1f}" for v in values))
+
+# %% [markdown]
+# ## The remedy: sndcgan32
+# The same generator. D has spectral norm in every layer and no BatchNorm. Everything that changes:
+
+# %% tags=["nbval-check-output"]
+for line in recipe("sndcgan32").differences(recipe("dcgan32")):
+    print(line)
+
+# %% [markdown]
+# Real images are mirrored half of the time (`flip`), and you sample from averaged weights (`ema`), whose BatchNorm statistics are computed afresh. The same
+# seconds as the live run; at `gpu` scale this is the large form, with the seven-convolution D of the spectral-norm paper and a learning rate that falls to 0.
+
+# %%
+remedy = Trainer(recipe("sndcgan32", scale.name()), cifar, seed=0)
+remedy.run(steps=budget.steps, seconds=classic.seconds)
+scores |= {"fake: dcgan32": frechet(classic.sample(budget.n_eval)), "fake: sndcgan32": frechet(remedy.sample(budget.n_eval))}
+plotting.bars(scores, xlabel="Fréchet distance: lower is better", title="Equal seconds")
+
+# %% [markdown]
+# One seed, and short. The same comparison with three seeds and longer runs stands in `docs/benchmarks.md`, with its command: `python -m gan_course compare`.
+#
+# How sure is D of itself in the two runs? 0 would be an even game, 1 a D that has won:
+
+# %%
+gap = {name: [row["d_real"] - row["d_fake"] for row in run.history] for name, run in {"dcgan32": classic, "sndcgan32": remedy}.items()}
+steps = {name: [row["step"] for row in run.history] for name, run in {"dcgan32": classic, "sndcgan32": remedy}.items()}
+plotting.curves(steps, gap, xlabel="step", ylabel="D(x) - D(G(z))", title="How far D is ahead")
+
+# %% [markdown]
+# Where the classic curve lies above, its D is surer of itself. A D that cannot be steep cannot run away.
+#
+# Side by side with real images:
+
+# %%
+panels = {"real": cifar.data[:32], "fake: dcgan32": classic.sample(32, seed=1), "fake: sndcgan32": remedy.sample(32, seed=1)}
+plotting.grids(panels)
+
+# %% [markdown]
+# ## At full scale
+# From a terminal, all of CIFAR-10, Ctrl-C when you like and `--resume` to go on:
+#
+# `python -m gan_course train sndcgan32 --data cifar10 --scale gpu --steps 100000 --out runs/sndcgan32`
+#
+# What changes at that scale:
+
+# %% tags=["nbval-check-output"]
+for line in recipe("sndcgan32").differences(recipe("sndcgan32", "gpu")):
+    print(line)
+
+# %% [markdown]
+# Times and scores, and which of them are measured: `docs/benchmarks.md`. Keep your run:
+
+# %%
+remedy.save("runs/03-sndcgan32")
+print(f"saved after {remedy.step} steps: `python -m gan_course sample runs/03-sndcgan32 --out more.png`")
+
+# %% [markdown]
+# ## Steer it
+# The shipped generator, trained for longer with this course's own command. What do its directions change: colour, background, the object?
+
+# %%
+widgets.NoiseExplorer(pretrained("sndcgan32-cifar10"))
+
+# %% [markdown]
+# And `dcgan28` on MNIST: from one digit to another.
+
+# %%
+widgets.Interpolation(pretrained("dcgan28-mnist"))
+
+# %% [markdown]
+# ## What to remember
+# - Convolution: (n + 2·padding − kernel) // stride + 1. Transposed: (n − 1)·stride − 2·padding + kernel + output padding.
+# - A kernel that is no multiple of the stride makes a checkerboard before training starts; resize-convolution cannot.
+# - Check the shapes block by block, and check that the initialisation reached every layer. Neither kind of bug raises an error.
+# - BatchNorm scales start near 1. Near 0 they switch the network off, for thousands of steps.
+# - A discriminator without limits drifts apart; spectral norm limits every layer.
+#
+# ## References
+# - Radford et al. 2016, *Unsupervised Representation Learning with DCGANs*, [arXiv:1511.06434](https://arxiv.org/abs/1511.06434): sections 3 and 4
+# - Dumoulin and Visin 2016, *A guide to convolution arithmetic for deep learning*, [arXiv:1603.07285](https://arxiv.org/abs/1603.07285): chapters 2 and 4
+# - Odena et al. 2016, *Deconvolution and Checkerboard Artifacts*, [distill.pub](https://distill.pub/2016/deconv-checkerboard/)
+# - Miyato et al. 2018, *Spectral Normalization for GANs*, [arXiv:1802.05957](https://arxiv.org/abs/1802.05957): sections 2 and 4
+# - Krizhevsky 2009, *Learning Multiple Layers of Features from Tiny Images*: CIFAR-10
+#
+# **Next:** lesson 04 opens the box that you have been scoring with.

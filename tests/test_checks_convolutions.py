@@ -1,0 +1,174 @@
+"""Lesson 03's checks: each well-known mistake gets its own sentence; right answers pass, however they are written."""
+
+import pytest
+import torch
+from torch import nn
+
+from gan_course import checks, models
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda n, k, s, p: (n + 2 * p - k) // s + 1, None),
+        (lambda n, k, s, p: len(range(0, n + 2 * p - k + 1, s)), None),
+        (lambda n, k, s, p: (n + p - k) // s + 1, "both sides"),
+        (lambda n, k, s, p: (n + 2 * p - k) // s, "add 1 after dividing"),
+        (lambda n, k, s, p: (n + 2 * p - k) / s + 1, "divide with //"),
+        (lambda n, k, s, p: (n + 2 * p) // s, "the kernel takes up room"),
+        (lambda n, k, s, p: (n - 1) * s - 2 * p + k, "transposed"),
+        (lambda n, k, s, p: 16, "torch gives"),
+    ],
+)
+def test_conv_size(answer, words):
+    expect(checks.conv_size(answer), words)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda n, k, s, p, o: (n - 1) * s - 2 * p + k + o, None),
+        (lambda n, k, s, p, o: n * s - 2 * p + k + o, "n - 1 steps"),
+        (lambda n, k, s, p, o: (n - 1) * s + 2 * p + k + o, "cut off here"),
+        (lambda n, k, s, p, o: (n - 1) * s - 2 * p + k, "output padding is missing"),
+        (lambda n, k, s, p, o: (n + 2 * p - k) // s + 1, "ordinary convolution"),
+        (lambda n, k, s, p, o: 2 * n, "torch gives"),
+    ],
+)
+def test_transposed_size(answer, words):
+    expect(checks.transposed_size(answer), words)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((4, 10, 22), None),
+        ([4, 10, 22], None),
+        ((4, 8, 16), "does not double"),
+        ((4, 7, 10), "the steps grow"),
+        ((4, 10, 16), "4 pixels apart, not 2"),
+        ((4, 16, 64), "they overlap"),
+        ((4, 10, ...), "1 to go"),
+        ((1, 2, 3), "draw one row"),
+    ],
+)
+def test_receptive_fields(answer, words):
+    expect(checks.receptive_fields(answer), words)
+
+
+def up(*layers):
+    return lambda n_in, n_out: nn.Sequential(*(layer(n_in, n_out) for layer in layers))
+
+
+def conv_t(kernel=4, stride=2, padding=1, **more):
+    return lambda a, b: nn.ConvTranspose2d(a, b, kernel, stride, padding, **more)
+
+
+def norm(a, b):
+    return nn.BatchNorm2d(b)
+
+
+def relu(a, b):
+    return nn.ReLU()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (up(conv_t(), norm, relu), None),
+        (up(conv_t(6, 2, 2, bias=False), norm, relu), None),
+        (up(conv_t(3, 2, 1, output_padding=1), norm, relu), "checkerboard"),
+        (up(conv_t(4, 2, 0), norm, relu), "4×4 must become 8×8"),
+        (up(conv_t(), relu), "BatchNorm is missing"),
+        (up(conv_t(), norm, lambda a, b: nn.LeakyReLU(0.2)), "LeakyReLU is D's"),
+        (up(conv_t(), relu, norm), "ReLU comes before BatchNorm"),
+        (up(lambda a, b: nn.BatchNorm2d(a), conv_t(), relu), "BatchNorm comes before"),
+        (lambda a, b: nn.Sequential(nn.ConvTranspose2d(b, a, 4, 2, 1)), "raised RuntimeError"),
+        (lambda a, b: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 1)), "no transposed convolution"),
+        (lambda a, b: [nn.ReLU()], "a module is wanted"),
+    ],
+)
+def test_upsampling_block(answer, words):
+    expect(checks.upsampling_block(answer), words)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda a, b: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3, padding=1)), None),
+        (lambda a, b: nn.Sequential(nn.UpsamplingNearest2d(scale_factor=2), nn.Conv2d(a, b, 5, padding=2)), None),
+        (lambda a, b: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3)), "8×8, yours gives 6×6"),
+        (lambda a, b: nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.Upsample(scale_factor=2)), "enlarge first"),
+        (up(conv_t()), "still is a transposed"),
+        (lambda a, b: nn.Upsample(scale_factor=2), "learns nothing"),
+        (lambda a, b: nn.Conv2d(a, b, 3, padding=1), "nothing enlarges"),
+    ],
+)
+def test_resize_block(answer, words):
+    expect(checks.resize_block(answer), words)
+
+
+def initialiser(kinds, norm_mean=1.0, std=0.02, zero=True):
+    def initialise(net):
+        for m in net.modules():
+            if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d):
+                nn.init.normal_(m.weight, norm_mean, 0.02)
+            elif isinstance(m, kinds):
+                nn.init.normal_(m.weight, 0.0, std)
+                if zero:
+                    nn.init.zeros_(m.bias)
+
+    return initialise
+
+
+ALL = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+
+
+def defined_but_not_applied(net):
+    def f(m):
+        nn.init.normal_(m.weight, 0.0, 0.02)
+
+    return f
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (models.init_dcgan, None),
+        (initialiser(ALL), None),
+        (initialiser(ALL, norm_mean=0.0), "switches off"),
+        (initialiser((nn.Conv2d, nn.ConvTranspose2d)), "Linear (layer 0)"),
+        (initialiser((nn.Linear, nn.Conv2d)), "ConvTranspose2d (layer 4)"),
+        (initialiser(ALL, std=0.2), "spread 0.199"),
+        (initialiser(ALL, zero=False), "shifts that are not 0"),
+        (defined_but_not_applied, "no weight of the net has changed"),
+    ],
+)
+def test_initialise(answer, words):
+    expect(checks.initialise(answer), words)
+
+
+def expect(verdict, words):
+    assert verdict.status == ("pass" if words is None else "fail"), verdict
+    assert words is None or words in verdict.message, verdict
+    assert words is None or 2 <= len(verdict.hints) <= 3
+
+
+def stub(*_):
+    """Nothing yet."""
+    ...
+
+
+@pytest.mark.parametrize("check", [checks.conv_size, checks.transposed_size, checks.upsampling_block, checks.resize_block])
+def test_untouched_stubs_are_not_done_yet(check):
+    assert check(stub).status == "todo"
+    assert checks.receptive_fields((..., ..., ...)).status == "todo"
+    assert checks.initialise(stub).status == "todo"
+
+
+def test_checks_leave_the_random_numbers_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    checks.initialise(models.init_dcgan)
+    assert torch.equal(torch.rand(1), expected)
