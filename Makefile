@@ -10,11 +10,13 @@ LAB_FLAGS := $(if $(shell test "$$(uname)" = Linux -a -z "$$DISPLAY$$WAYLAND_DIS
              $(if $(filter 0,$(shell id -u)),--allow-root)
 TORCH_INDEX ?=# the small CPU-only torch: TORCH_INDEX=https://download.pytorch.org/whl/cpu
 READY := $(VENV)/.ready
+# Other kernels that the tests run on, each a thin folder over .venv that goes first on PYTHONPATH.
+STACKS := $(patsubst tests/stacks/%.txt,$(VENV)/stacks/%/.ready,$(wildcard tests/stacks/*.txt))
 
 lab: $(READY)
 	@$(VENV)/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(LAB_FLAGS)
 
-test: $(READY)
+test: $(READY) $(STACKS)
 	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup
 
 notebooks: $(READY)
@@ -37,4 +39,9 @@ $(READY): requirements.txt pyproject.toml
 	@$(if $(TORCH_INDEX),$(PYTHON) -m pip install -q --disable-pip-version-check --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' requirements.txt))
 	@$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements.txt
 	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/stacks/%/.ready: tests/stacks/%.txt | $(READY)
+	@rm -rf $(@D)
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --target $(@D) -r $<
 	@touch $@

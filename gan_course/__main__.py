@@ -1,4 +1,4 @@
-"""`python -m gan_course info | train | compare | sample | evaluate | classifier | bench`."""
+"""`python -m gan_course info | train | compare | sample | evaluate | classifier | bench | grade`."""
 
 import argparse
 import dataclasses
@@ -80,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", help="cpu, cuda or mps (default: cuda where there is one, else cpu)")
     sub.add_argument("--out", required=True, help="the run's folder")
     sub.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    sub.add_argument(
+        "--score-every", type=_positive(int), metavar="N", help="Fréchet distance every N steps; keeps the best generator"
+    )
 
     sub = command("compare", compare, "Train recipes for the same seconds on the same images and score each.")
     sub.add_argument("names", nargs="+", metavar="name", help="recipes, such as dcgan32 sndcgan32")
@@ -100,14 +103,16 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--out", required=True, help="FILE.npy or FILE.png")
 
-    sub = command("evaluate", evaluate, "Fréchet distance and class shares of a trained generator.")
-    sub.add_argument("folder", help="a folder that train wrote")
+    sub = command("evaluate", evaluate, "Scores of a trained generator, with their protocol and two references.")
+    sub.add_argument("generator", help="a folder that train wrote, a .safetensors file, or a shipped generator's name")
+    sub.add_argument("--data", help="the data it is measured against (default: what it was trained on)")
     sub.add_argument("--n", type=_positive(int), default=10_000, help="samples (default: 10000)")
+    sub.add_argument("--inception", metavar="FILE", help="FID and Inception Score: torch-fidelity's weights file, or 'download'")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--json", action="store_true", help="one JSON object")
 
     sub = command("classifier", classifier, "Train the classifier that scores generators and write it with its card.")
-    sub.add_argument("data", help="mnist or cifar10")
+    sub.add_argument("data", help="mnist, cifar10, digits or shapes")
     sub.add_argument("--epochs", type=_positive(int), help="default: the number that the shipped one was trained for")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--out", required=True, help="folder for NAME-classifier.safetensors and .json")
@@ -119,6 +124,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--rounds", type=_positive(int), default=5)
     sub.add_argument("--seconds", type=_positive(float), default=3.0, help="per loop and round")
     sub.add_argument("--json", action="store_true", help="one JSON object")
+
+    sub = command("grade", grade, "Grade a folder of submitted notebooks: one row a submission, one column an exercise.")
+    sub.add_argument("folder", help="the submissions, at any depth; the file name or the cells say of which lesson")
+    sub.add_argument("--csv", required=True, help="the table")
+    sub.add_argument("--lessons", help="the notebooks as you handed them out (default: those of this repository)")
+    sub.add_argument("--seconds", type=_positive(float), default=300, help="per submission (default: 300)")
+    sub.add_argument("--cell-seconds", type=_positive(float), default=60, help="per cell (default: 60)")
+    sub.add_argument("--memory", type=_positive(float), default=4, help="GB per submission's process (default: 4; Linux)")
     return top
 
 
@@ -183,6 +196,11 @@ def _train(args, folder: Path) -> None:
         trainer = Trainer(asked, images, seed=args.seed or 0, precision=args.precision or "auto")
     trainer.out = folder
     trainer.notes = {"scale": at, "command": shlex.join(sys.argv[1:])}
+    if args.score_every:
+        from gan_course import evaluation, features
+
+        judge = features.classifier(images.name, images.data.device)
+        trainer.scorer, trainer.score_every = evaluation.Reference(images, judge).frechet, args.score_every
     checkpoint.cut_history(folder, trainer.history)
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
@@ -212,7 +230,9 @@ def _left(trainer, steps, seconds) -> dict:
 def _progress(trainer) -> None:
     row, end = trainer.history[-1], "\r" if sys.stderr.isatty() else "\n"
     text = "step {step}  {seconds:.0f} s  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}  D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}"
-    print(text.format(**row).ljust(90), end=end, file=sys.stderr, flush=True)
+    scores = [r["frechet"] for r in trainer.history if "frechet" in r]
+    score = f"  Fréchet distance {scores[-1]:.1f}" if scores else ""
+    print((text.format(**row) + score).ljust(90), end=end, file=sys.stderr, flush=True)
 
 
 def compare(args) -> None:
@@ -223,10 +243,10 @@ def compare(args) -> None:
     at = args.scale or scale.name()
     recipes = [training.recipe(name, at) for name in args.names]
     images = data.load(args.data, limit=args.limit, device=device(args.device))
-    judge = features.classifier({"digits": "mnist"}.get(images.name, images.name))
+    judge = features.classifier(images.name)
     real, test = data.load(images.name), data.load(images.name, split="test")
-    reference = evaluation.moments(judge.features(real.data))
-    distance = lambda fake: round(evaluation.frechet_distance(judge.features(fake), reference), 4)  # noqa: E731
+    reference = evaluation.Reference(real, judge)
+    distance = lambda fake: round(reference.frechet(fake), 4)  # noqa: E731
     report = {"data": images.name, "n_images": len(images), "scale": at, "n_fake": args.n, "reference_real": distance(test.data)}
     report |= {"reference_split": f"train ({len(real)})", "extractor": f"{judge.name} {judge.hash}"}
     report |= {"device": str(images.data.device), "threads": torch.get_num_threads(), "torch": torch.__version__, "runs": []}
@@ -280,21 +300,29 @@ def sample(args) -> None:
 
 def evaluate(args) -> None:
     from gan_course import data, evaluation, features
-    from gan_course.training import checkpoint, trainer
+    from gan_course.training import checkpoint, pretrained, trainer
 
-    config = checkpoint.load_config(args.folder)
-    judge = features.classifier({"digits": "mnist"}.get(config["data"], config["data"]))
-    fake = trainer.sample(checkpoint.load_generator(args.folder), args.n, args.seed)
-    score = evaluation.score(fake, data.load(config["data"]), data.load(config["data"], split="test"), judge)
-    score |= {"seed": args.seed, "recipe": config["name"], "data": config["data"]}
-    if args.json:
-        print(json.dumps(score))
+    known = Path(args.generator).exists() or args.generator.endswith(".safetensors")
+    if known:
+        G = checkpoint.load_generator(args.generator)
+        trained_on = checkpoint.made_for(args.generator)
     else:
-        print(evaluation.table(score))
+        try:
+            G = pretrained(args.generator)
+        except UserError as error:
+            raise UserError(f"nothing at {args.generator}, and {error}") from error
+        trained_on = G.card["data"].split(",")[0]
+    name = args.data or trained_on
+    if name is None:
+        raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
+    judge = features.Inception(args.inception) if args.inception else features.classifier(name)
+    fake = trainer.sample(G, args.n, args.seed)
+    score = evaluation.score(fake, data.load(name), data.load(name, split="test"), judge, args.seed)
+    print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
 
 
 def classifier(args) -> None:
-    from gan_course import data, features
+    from gan_course import data, evaluation, features
 
     if args.data not in features.PLANS:
         raise UserError(f"no classifier is planned for {args.data!r}; there are: {', '.join(features.PLANS)}")
@@ -311,6 +339,8 @@ def classifier(args) -> None:
         "test_images": len(test),
     }
     features.save_classifier(net, args.out, args.data, card)
+    if len(images) > evaluation.NEIGHBOURS:  # else computing the reference takes no longer than reading it
+        evaluation.Reference(images, features.classifier(args.data, folder=args.out)).save(args.out)
     print(f"{args.data}: {accuracy:.2%} of {len(test)} test images")
 
 
@@ -325,6 +355,22 @@ def bench(args) -> None:
             precisions = ("fp32", "bf16") if benchmark.native_bf16(images.data.device) else ("fp32",)
             cases.append(benchmark.bench(name, images, precisions=precisions, rounds=args.rounds, seconds=args.seconds))
     print(json.dumps({"cases": cases}) if args.json else "\n".join(map(benchmark.table, cases)))
+
+
+def grade(args) -> None:
+    from gan_course import grading
+
+    limits = grading.Limits(args.seconds, args.cell_seconds, int(args.memory * 2**30))
+    lessons = grading.load_lessons(Path(args.lessons) if args.lessons else None)
+
+    rows, file = [], Path(args.csv)
+    grading.write_csv(rows, file)  # a place that cannot be written is told before the hour of grading, not after
+    try:
+        for row in grading.grade_folder(Path(args.folder), lessons, limits):
+            rows.append(row)
+            print(f"{row.submission}: {row.passed} of {len(row.results)} passed. {row.note}".rstrip(), flush=True)
+    finally:  # Ctrl-C keeps what is graded
+        grading.write_csv(rows, file)
 
 
 def device(name: str | None) -> str:

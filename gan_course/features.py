@@ -1,7 +1,14 @@
-"""Small classifiers whose features judge generated images: shipped with the package, retrainable with one command."""
+"""Extractors: images → features and class probabilities. Small classifiers of our own, and Inception through torch-fidelity.
 
+The classifiers are shipped with the package and retrainable with one command.
+"""
+
+import dataclasses
+import hashlib
 import json
+import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,19 +19,55 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gan_course import UserError
+from gan_course.data.standins import MODES
 
 CHECKPOINTS = resources.files("gan_course") / "checkpoints"
 
 
-class Classifier(nn.Module):
+class Extractor(nn.Module):
+    """Base of what judges images: `name`, `hash` of its weights, `resize` in words, and `forward` from uint8 batches.
+
+    Scores on features of different hashes must not be compared.
+    """
+
+    name, hash, resize = "extractor", "", "none"
+
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 images (N, C, H, W) on the extractor's device → features (N, d) and logits (N, K)."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def batches(self, images: Tensor, batch: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
+        """uint8 images (N, C, H, W) → features (n, d) and class probabilities (n, K) of one batch after the other, on the CPU."""
+        if images.dtype != torch.uint8:
+            raise UserError(f"{self.name} takes uint8 images, not {str(images.dtype).removeprefix('torch.')}; see data.denormalise")
+        device = next(self.parameters()).device
+        for part in images.split(batch):
+            features, logits = self.look(part.to(device))
+            yield features.float().cpu(), logits.float().softmax(1).cpu()
+
+    def describe(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 images (N, C, H, W) → features (N, d) and class probabilities (N, K), float32 on the CPU."""
+        return tuple(map(torch.cat, zip(*self.batches(images), strict=True)))
+
+    def features(self, images: Tensor) -> Tensor:
+        """uint8 images (N, C, H, W) → features (N, d)."""
+        return self.describe(images)[0]
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """uint8 images (N, C, H, W) → class probabilities (N, K)."""
+        return self.describe(images)[1]
+
+
+class Classifier(Extractor):
     """A small convolutional classifier: uint8 images (N, C, H, W) → 64 features and class probabilities.
 
     stages: widths of the 3×3 convolutions (each with BatchNorm and ReLU) at each size; 2×2 max pooling halves the size
-    between two stages. Then 64 features (ReLU) and one logit per class. `hash` names the weights: distances of different
-    hashes must not be compared.
+    between two stages. Then 64 features (ReLU) and one logit per class.
     """
 
     N_FEATURES = 64
+    name = "classifier"
 
     def __init__(self, image_shape=(1, 28, 28), n_classes=10, stages=((32,), (64,), (64,))):
         super().__init__()
@@ -47,28 +90,15 @@ class Classifier(nn.Module):
         features = self.to_features(self.convolutions(x))
         return features, self.to_logits(features)
 
-    @torch.no_grad()
-    def describe(self, images: Tensor, batch: int = 1_000) -> tuple[Tensor, Tensor]:
-        """uint8 images (N, C, H, W) → features (N, 64) and class probabilities (N, n_classes), float32 on the CPU."""
-        if images.dtype != torch.uint8 or tuple(images.shape[1:]) != self.image_shape:
-            got = f"{images.dtype} {tuple(images.shape[1:])}".removeprefix("torch.")
-            raise UserError(f"this classifier takes uint8 images {self.image_shape}, not {got}")
-        device, parts = self.to_logits.weight.device, []
-        for part in images.split(batch):
-            features, logits = self(part.to(device).float().div_(127.5).sub_(1))
-            parts.append((features.cpu(), logits.softmax(1).cpu()))
-        return tuple(map(torch.cat, zip(*parts, strict=True)))
-
-    def features(self, images: Tensor) -> Tensor:
-        """uint8 images (N, C, H, W) → features (N, 64)."""
-        return self.describe(images)[0]
-
-    def probabilities(self, images: Tensor) -> Tensor:
-        """uint8 images (N, C, H, W) → class probabilities (N, n_classes)."""
-        return self.describe(images)[1]
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Extractor.look`. UserError for images of another size than the classifier was trained on."""
+        if tuple(images.shape[1:]) != self.image_shape:
+            raise UserError(f"{self.name} takes uint8 images {self.image_shape}, not {tuple(images.shape[1:])}")
+        return self(images.float().div_(127.5).sub_(1))
 
     def accuracy(self, images) -> float:
-        """Share of `images` (with labels) whose most probable class is their label."""
+        """Share of `images` (labels as in `by_mode`) whose most probable class is their label."""
+        images = by_mode(images)
         return (self.probabilities(images.data).argmax(1) == images.labels.cpu()).float().mean().item()
 
 
@@ -76,13 +106,17 @@ def _block(n_in: int, n_out: int) -> list[nn.Module]:
     return [nn.Conv2d(n_in, n_out, 3, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
 
 
-def classifier(name: str = "mnist", device="cpu") -> Classifier:
-    """The shipped classifier for a data set, in eval mode, with `name`, `hash` and its `card` as attributes."""
-    path = CHECKPOINTS / f"{name}-classifier.safetensors"
+def classifier(name: str = "mnist", device="cpu", folder=None) -> Classifier:
+    """The classifier for a data set, in eval mode, with `name`, `hash` and its `card` as attributes.
+
+    The shipped one, or the one that `save_classifier` wrote to `folder`.
+    """
+    folder = CHECKPOINTS if folder is None else Path(folder)
+    path = folder / f"{name}-classifier.safetensors"
     if not path.is_file():
-        have = sorted(p.name.removesuffix("-classifier.safetensors") for p in CHECKPOINTS.iterdir() if "-classifier.safe" in p.name)
+        have = sorted(p.name.removesuffix("-classifier.safetensors") for p in folder.iterdir() if "-classifier.safe" in p.name)
         raise UserError(f"no classifier is shipped for {name!r}; there are: {', '.join(have)}")
-    card = json.loads((CHECKPOINTS / f"{name}-classifier.json").read_text())
+    card = json.loads((folder / f"{name}-classifier.json").read_text())
     with resources.as_file(path) as file:
         weights = load_file(file)
     net = Classifier(card["image_shape"], card["n_classes"], card["stages"])
@@ -93,8 +127,6 @@ def classifier(name: str = "mnist", device="cpu") -> Classifier:
 
 def weights_hash(weights: dict[str, Tensor]) -> str:
     """First 12 hexadecimal digits of the SHA-256 over names and values: the same weights, the same hash."""
-    import hashlib
-
     digest = hashlib.sha256()
     for key in sorted(weights):
         digest.update(key.encode())
@@ -113,13 +145,24 @@ class Plan:
 
 PLANS = {
     "mnist": Plan(epochs=4),
+    "digits": Plan(epochs=60),
+    "shapes": Plan(epochs=6),
     "cifar10": Plan(epochs=10, stages=((32, 32), (64, 64), (128, 128), (128,)), flip=True),
 }
 
 
+def by_mode(images):
+    """The same `Images` with one class a mode where modes are known (`shapes`: colour × shape), so that each can be missed."""
+    return images if images.modes is None else dataclasses.replace(images, labels=images.modes, classes=MODES)
+
+
 def train_classifier(images, plan: Plan, *, batch_size: int = 128, lr: float = 3e-3, seed: int = 0, log=print) -> Classifier:
-    """Train a Classifier on labelled `images`: Adam, one-cycle learning rate, random shifts of up to two pixels."""
+    """Train a Classifier on labelled `images`: Adam, one-cycle learning rate, random shifts of up to two pixels.
+
+    Images with known modes are told apart by mode (`by_mode`).
+    """
     torch.manual_seed(seed)
+    images = by_mode(images)
     net = Classifier(images.shape, len(images.classes), plan.stages).to(images.data.device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(net.parameters(), lr=lr)
     steps = plan.epochs * (len(images) // batch_size)
@@ -151,3 +194,52 @@ def save_classifier(net: Classifier, folder, name: str, card: dict) -> None:
     save_file(weights, folder / f"{name}-classifier.safetensors")
     shape = {"image_shape": net.image_shape, "n_classes": net.n_classes, "stages": net.stages, "hash": weights_hash(weights)}
     (folder / f"{name}-classifier.json").write_text(json.dumps(card | shape, indent=1) + "\n")
+
+
+INCEPTION = "GAN_COURSE_INCEPTION"  # environment variable: a file with torch-fidelity's Inception weights
+
+
+class Inception(Extractor):
+    """The Inception network of 2015 that FID and the Inception Score are defined on, as torch-fidelity holds it.
+
+    weights: torch-fidelity's weights file (`weights-inception-2015-12-05-6726825d.pth`), "download" to let torch-fidelity
+    fetch it once (95 MB), or None for the file that the environment variable GAN_COURSE_INCEPTION names. Images of any size;
+    grey ones are repeated to three channels. UserError if torch-fidelity or the weights are missing or damaged, or for a
+    download with GAN_COURSE_OFFLINE set.
+    """
+
+    name, resize = "inception-v3-compat", "299×299 bilinear as in TensorFlow 1"
+
+    def __init__(self, weights: str | os.PathLike | None = None, device="cpu"):
+        super().__init__()
+        try:
+            from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+        except ImportError as error:
+            raise UserError("Inception features need torch-fidelity: pip install torch-fidelity") from error
+        weights = weights or os.environ.get(INCEPTION) or ""
+        if not weights:
+            raise UserError(f"Inception needs weights: name the file (--inception FILE, or {INCEPTION}), or give 'download'")
+        if str(weights) == "download":
+            if os.environ.get("GAN_COURSE_OFFLINE", "") not in ("", "0"):
+                raise UserError(f"GAN_COURSE_OFFLINE is set; give a file with Inception's weights (--inception FILE, {INCEPTION})")
+            path = None
+        elif not Path(weights).is_file():
+            raise UserError(f"no file {weights}; give torch-fidelity's Inception weights, or 'download'")
+        else:
+            path = str(weights)
+            try:
+                torch.load(path, map_location="cpu", weights_only=True)  # torch-fidelity itself would run a pickle's code
+            except Exception as error:  # torch raises many kinds for a damaged file
+                raise UserError(f"{path} cannot be read ({type(error).__name__}): it is damaged or no weights file") from error
+        layers = ["2048", "logits_unbiased"]
+        try:
+            self.net = FeatureExtractorInceptionV3(self.name, layers, feature_extractor_weights_path=path, verbose=False)
+        except (RuntimeError, OSError) as error:  # other weights; no network
+            first = str(error).splitlines()[0]
+            raise UserError(f"Inception's weights cannot be had ({first}); give torch-fidelity's file") from error
+        self.hash = weights_hash(self.net.state_dict())
+        self.to(device)
+
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Extractor.look`."""
+        return self.net(images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images)

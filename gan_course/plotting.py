@@ -122,7 +122,7 @@ def curves(
 
 
 def losses(history: Sequence[Mapping], *, mark: float | None = None, size: tuple[int, int] = (900, 290)) -> Figure:
-    """Losses of D and G beside D(x) and D(G(z)), over the steps of a `Trainer.history`.
+    """Losses of D and G beside D(x) and D(G(z)), over the steps of a `Trainer.history`; and its scores, where it has some.
 
     Reference lines stand where the game would be even: 2 ln 2 for D's loss, ln 2 for G's, one half for D's outputs.
     `mark` draws an upright line at a step; `size` is in pixels.
@@ -131,23 +131,32 @@ def losses(history: Sequence[Mapping], *, mark: float | None = None, size: tuple
     column = lambda key: (step, _numbers([row[key] for row in history]))  # noqa: E731
     left = {"loss of D": column("loss_d"), "loss of G": column("loss_g")}
     right = {"D(x), real": column("d_real"), "D(G(z)), fake": column("d_fake")}
+    scored = [(row["step"], row["frechet"]) for row in history if "frechet" in row]
+    panels = 3 if scored else 2
     figure = Figure(*size)
     if not history:
         figure.alt = "Two empty panels for the losses and for D's outputs: no step has been taken yet."
     else:
         figure.alt = (
-            f"Two panels over steps {step[0]:.0f} to {step[-1]:.0f}. Left: {_describe_lines(left)}; dotted lines at "
-            f"2 ln 2 = 1.39 and ln 2 = 0.69. Right: {_describe_lines(right)}; dotted line at one half."
+            f"{'Three' if scored else 'Two'} panels over steps {step[0]:.0f} to {step[-1]:.0f}. Left: {_describe_lines(left)}; "
+            f"dotted lines at 2 ln 2 = 1.39 and ln 2 = 0.69. {'Middle' if scored else 'Right'}: "
+            f"{_describe_lines(right)}; dotted line at one half."
         )
     looks = {"loss of D": {"color": INK, "linestyle": "-"}, "loss of G": {"color": PALETTE[0], "linestyle": "--"}}
-    axes = _axes(figure, (0, 0.5), "step", "loss", "", looks, ticks=3)
+    axes = _axes(figure, (0, 1 / panels), "step", "loss", "", looks, ticks=3)
     _draw(axes, left, looks, {"2 ln 2": 2 * math.log(2), "ln 2": math.log(2)}, mark)
     axes.set_ylim(bottom=0)
     looks = {name: _look(name, 0) for name in right}
-    axes = _axes(figure, (0.5, 1), "step", "D's output", "", looks, ticks=3)
+    axes = _axes(figure, (1 / panels, 2 / panels), "step", "D's output", "", looks, ticks=3)
     _draw(axes, right, looks, {"½": 0.5}, mark)
     axes.set_ylim(0, 1)
     axes.set_yticks((0, 0.5, 1))
+    if scored:
+        score = {"Fréchet distance": tuple(map(_numbers, zip(*scored, strict=True)))}
+        figure.alt += f" Right: {_describe_lines(score)}; lower is better."
+        axes = _axes(figure, (2 / panels, 1), "step", "Fréchet distance", ticks=3)
+        _draw(axes, score, {"Fréchet distance": {"color": PALETTE[1], "marker": "o", "markersize": 4}}, {}, mark)
+        axes.set_ylim(bottom=0)
     return figure
 
 

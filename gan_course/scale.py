@@ -36,6 +36,11 @@ BUDGETS = {
         "cpu": Budget(images=10_000, seconds=90, rung_seconds=45, n_eval=5_000),
         "gpu": Budget(seconds=600, rung_seconds=60, n_eval=50_000),
     },
+    "04": {
+        "smoke": Budget(images=1_000, steps=40, rung_steps=40, n_eval=400),
+        "cpu": Budget(rung_seconds=40),
+        "gpu": Budget(rung_seconds=60, n_eval=50_000),
+    },
 }
 
 TRAINING = {"smoke": {"steps": 40}, "cpu": {"seconds": 90.0}, "gpu": {"seconds": 120.0}}  # `train` without a length
@@ -46,6 +51,7 @@ MINUTES = {
     "01": {"smoke": 0.4, "cpu": 10, "gpu": 10},
     "02": {"smoke": 0.4, "cpu": 2, "gpu": 2},
     "03": {"smoke": 0.4, "cpu": 8, "gpu": 28},
+    "04": {"smoke": 0.4, "cpu": 5, "gpu": 5},
 }
 
 

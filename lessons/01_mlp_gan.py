@@ -15,7 +15,7 @@
 #
 # {{badges}}
 #
-# Two networks play against each other: a **generator** G draws digits from noise, a **discriminator** D tells drawn from
+# Two networks play against each other: a [**generator**]({{docs}}/glossary.md#generator) G draws digits from noise, a [**discriminator**]({{docs}}/glossary.md#discriminator) D tells drawn from
 # real. You write both training steps, watch them play, and then find out which choices make the drawings good.
 #
 # **You will be able to**
@@ -40,12 +40,7 @@
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
 # %%
-import importlib.util
-
-if importlib.util.find_spec("gan_course") is None:
-    from IPython import get_ipython
-
-    get_ipython().run_line_magic("pip", "install -q git+https://github.com/{{repository}}")
+# {{bootstrap}}
 
 # %% [markdown]
 # What this lesson uses, and how large it will be here:
@@ -77,7 +72,7 @@ plotting.grid(sample(pretrained("mlp-tuned-mnist"), 64), title="Drawn by a gener
 #
 # ## Real images
 # MNIST holds 60,000 handwritten digits. `data.load` puts all of them on your device once, as bytes. Without a network it takes a
-# smaller stand-in set that is built in, and says so.
+# smaller [stand-in]({{docs}}/glossary.md#stand-in) set that is built in, and says so.
 
 # %%
 mnist = data.load("mnist", limit=budget.images, device=device, fallback="digits")
@@ -140,7 +135,7 @@ print(f"a batch of real images runs from {x_real.min():.0f} to {x_real.max():.0f
 
 # %% [markdown]
 # ## Two networks
-# The networks of the classic notebook, all fully connected. G turns 100 random numbers z into an image; D turns an image into one number, its **logit**:
+# The networks of the classic notebook, all fully connected. G turns 100 random numbers z into an image; D turns an image into one number, its [**logit**]({{docs}}/glossary.md#logit):
 # positive means "looks real".
 
 # %% tags=["nbval-check-output"]
@@ -185,7 +180,7 @@ with torch.no_grad():
 # `loss_d = BCE(D(x_real), 1) + BCE(D(x_fake), 0)`
 #
 # ### Exercise: one D step
-# Draw fakes from z, score both halves, and let the right optimiser move the right network. G does not learn in this step: cut the graph with `detach`, or
+# Draw fakes from z, score both halves, and let the right optimiser move the right network. G does not learn in this step: cut the graph with [`detach`]({{docs}}/glossary.md#detach), or
 # D's mistakes would flow back into G's gradients.
 
 # %% tags=["stub"] name="discriminator_step"
@@ -348,7 +343,7 @@ plotting.curves(x, series, xlabel="x", ylabel="density, or D(x)", title="The bes
 
 # %% [markdown]
 # D crosses ½ where both densities are equal, and its slope points the generator towards the real data. When the two densities coincide, D is ½ everywhere:
-# a discriminator that cannot do better than guess is the *goal*, not a failure.
+# a discriminator that cannot do better than guess is the *goal*, not a failure: the [even game]({{docs}}/glossary.md#equilibrium).
 #
 # ### Exercise: the even game
 # If D = ½ everywhere, what is D's loss (both halves added), and what is G's loss −log D(G(z))?
@@ -389,7 +384,19 @@ plotting.losses(trainer.history)
 # is ahead. They do not say whether the pictures are good: that needs a score of its own, below.
 #
 # ## Why logits
-# You could end D in Sigmoid and take the logarithm of its output. In exact arithmetic that is the same. In float32, with a D that is sure of itself:
+# You could end D in Sigmoid and take the logarithm of its output. In exact arithmetic that is the same. In float32, with a D that is sure of itself?
+# Choose before you measure:
+
+# %%
+widgets.Prediction(
+    "The logit is 100. What does torch.log(1 - torch.sigmoid(logit)) give in float32?",
+    ("about -100, as on paper", "minus infinity", "0"),
+    answer=1,
+    why="Sigmoid rounds to exactly 1, and the logarithm of 0 is minus infinity.",
+)
+
+# %% [markdown]
+# Both ways of writing it:
 
 # %% tags=["nbval-check-output"]
 s = torch.tensor(100.0)                            # a logit: "certainly real"
@@ -432,11 +439,11 @@ plotting.curves(torch.sigmoid(s.detach()), slopes, xlabel="D(G(z))", ylabel="|sl
 
 # %% [markdown]
 # Left edge: D is certain that the image is fake. The original loss hardly pushes there, exactly when G needs it most; −log D pushes hardest. This is the
-# **non-saturating** loss, and the one you trained with.
+# [**non-saturating**]({{docs}}/glossary.md#non-saturating-loss) loss, and the one you trained with.
 #
 # ## A score
 # "Looks better" is not a measurement. A small classifier (shipped with the course; its own accuracy is printed below) turns each image into 64 features; real images make
-# one cloud in that space, generated ones another. The **Fréchet distance** says how far apart the two clouds are: 0 is the same. Lesson 04 opens the box.
+# one cloud in that space, generated ones another. The [**Fréchet distance**]({{docs}}/glossary.md#fréchet-distance) says how far apart the two clouds are: 0 is the same. Lesson 04 opens the box.
 
 # %%
 judge = features.classifier("mnist", device)
@@ -471,9 +478,20 @@ plotting.bars(scores, xlabel="Fréchet distance (0 is the same), logarithmic", l
 # | LeakyReLU | G's hidden units leak 0.2 | no unit of G can die |
 # | no momentum | Adam's betas (0.5, 0.999) → (0, 0.9) | the opponent moves; yesterday's gradient points the wrong way |
 # | faster G | G's learning rate 2e-3, batch 128 | G has the harder job, and larger batches give a calmer gradient |
-# | averaged | sample from the mean of G's recent weights (EMA) | the circling cancels out |
+# | averaged | sample from the mean of G's recent weights ([EMA]({{docs}}/glossary.md#ema)) | the circling cancels out |
 #
-# Which rung helps most? Write down your guess before you run the cell.
+# Which rung helps most? Choose before the race.
+
+# %%
+widgets.Prediction(
+    "Which rung takes the largest step down, at scale cpu?",
+    ("no dropout", "BatchNorm", "LeakyReLU", "no momentum", "faster G", "averaged"),
+    answer=5,
+    why="G circles around a good place, and the average of its recent weights sits in the middle. The race below measures it on your machine.",
+)
+
+# %% [markdown]
+# The rungs, as changes to one recipe:
 
 # %% tags=["nbval-check-output"]
 rungs = {"classic": recipe("mlp-classic")}
@@ -486,7 +504,7 @@ rungs["averaged"] = rungs["faster G"].vary(ema=0.998)
 print("the last rung is mlp-tuned:", replace(rungs["averaged"], name="mlp-tuned") == recipe("mlp-tuned"))
 
 # %% [markdown]
-# BatchNorm divides by a layer's spread and multiplies by a learned scale that starts at 1. Two different z must still give two different images:
+# [BatchNorm]({{docs}}/glossary.md#batchnorm) divides by a layer's spread and multiplies by a learned scale that starts at 1. Two different z must still give two different images:
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
@@ -527,7 +545,7 @@ plotting.grids(panels)
 # The samples are random, not picked. At `cpu` scale the right one has firmer strokes and fewer unreadable shapes.
 #
 # ## Save, load, resume
-# A run that cannot be resumed is a run you will lose. A checkpoint needs both networks, **both optimisers**, the averaged weights, the step and the random state;
+# A run that cannot be resumed is a run you will lose. A [checkpoint]({{docs}}/glossary.md#checkpoint) needs both networks, **both optimisers**, the averaged weights, the step and the random state;
 # with only the weights, Adam forgets what it knew. Resumed must mean: as if it had never stopped.
 
 # %% tags=["nbval-check-output"]
@@ -543,7 +561,7 @@ print("three more steps, resumed and not stopped, give the same weights:", same)
 #
 # ## Steer it
 # Noise space has directions. The sliders move z along those that G's first layer reacts to most, or along which its features vary most; the row shows where
-# each one leads. Truncation pulls extreme entries of z back: more typical digits, less variety.
+# each one leads. [Truncation]({{docs}}/glossary.md#truncation) pulls extreme entries of z back: more typical digits, less variety.
 
 # %%
 widgets.NoiseExplorer(best.generator())
@@ -555,8 +573,18 @@ widgets.NoiseExplorer(best.generator())
 widgets.NoiseExplorer(pretrained("mlp-tuned-mnist"))
 
 # %% [markdown]
-# From one z to another there are two ways: the straight line and the arc. Noise of 100 dimensions has a length close to 10, always; the middle of a straight
-# line is shorter, a place where G has hardly been. Move t and compare the two images with the two lengths:
+# From one z to another there are two ways: the straight line and the arc. Noise of 100 dimensions has a length close to 10, always.
+
+# %%
+widgets.Prediction(
+    "Two z, each of length 10, drawn independently. How long is the point halfway between them on the straight line?",
+    ("about 10", "about 7", "about 5", "about 0"),
+    answer=1,
+    why="Independent z are nearly at right angles, so the middle has length 10/√2: a place where G has hardly been.",
+)
+
+# %% [markdown]
+# Move t and compare the two images with the two lengths:
 
 # %%
 widgets.Interpolation(pretrained("mlp-tuned-mnist"))

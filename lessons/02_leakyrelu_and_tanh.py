@@ -37,12 +37,7 @@
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
 # %%
-import importlib.util
-
-if importlib.util.find_spec("gan_course") is None:
-    from IPython import get_ipython
-
-    get_ipython().run_line_magic("pip", "install -q git+https://github.com/{{repository}}")
+# {{bootstrap}}
 
 # %% [markdown]
 # What this lesson uses:
@@ -55,7 +50,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gan_course import checks, data, models, plotting, scale, widgets
-from gan_course.training import Trainer, recipe
+from gan_course.training import Trainer, pretrained, recipe
 
 budget = scale.budget("02")
 device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -63,6 +58,20 @@ mnist = data.load("mnist", limit=budget.images, device=device, fallback="digits"
 print(f"scale {scale.name()}, device {device}")
 
 # %% [markdown]
+# This is where you are going. One trained generator, the same weights and the same z, and only its last function swapped. By the end you can say what
+# each picture owes to it:
+
+# %%
+G = pretrained("mlp-tuned-mnist")
+with torch.no_grad():
+    pre = G.net[:-1](torch.randn(32, G.noise_dim, generator=torch.Generator().manual_seed(0))).unflatten(1, G.image_shape)
+last = {"Tanh, as trained": torch.tanh, "Sigmoid": torch.sigmoid, "nothing": nn.Identity(), "Tanh of a tenth": lambda x: torch.tanh(x / 10)}
+plotting.grids({f"fake: {name}": data.denormalise(f(pre)) for name, f in last.items()}, columns=6)
+
+# %% [markdown]
+# Tanh gives clean paper and full ink. With Sigmoid the paper is grey, with a tenth of the slope everything is, and with nothing the picture only looks right
+# because whatever is beyond black and white was cut off to show it.
+#
 # ## Four functions
 # An **activation function** bends what a layer computes; without one, ten linear layers are one. This lesson is about four of them:
 
@@ -160,7 +169,18 @@ checks.gradient_at_fakes(gradient_at_fakes)
 
 # %% [markdown]
 # `models.gradient_at` is the finished form. Now the question of this lesson: three discriminators with the same weights, fresh from
-# initialisation, that differ only in α. How much does the gradient differ? Guess first.
+# initialisation, that differ only in α. How much does the gradient differ?
+
+# %%
+widgets.Prediction(
+    "Against α = 0 (ReLU), how much gradient reaches G with α = 0.2?",
+    ("less", "up to a fifth more", "about twice as much", "at least five times as much"),
+    answer=1,
+    why="Half of the units pass the gradient as it is, whatever α. The other half add a fifth each, and small additions that point anywhere hardly lengthen a vector.",
+)
+
+# %% [markdown]
+# Measure it, three times the same D:
 
 # %%
 trainer = Trainer(recipe("mlp-classic").vary(discriminator={"dropout": 0.0}), mnist, seed=0, precision="fp32")
@@ -170,15 +190,19 @@ fresh = {f"α = {a}": models.gradient_at(models.with_slope(trainer.D, a), x_fake
 plotting.bars(fresh, xlabel="median gradient norm at G's images", title="A fresh discriminator")
 
 # %% [markdown]
-# Hardly at all: some per cent. Half of the units are off for any one image, the other half pass the gradient just as before, and three layers are too few
-# for that to add up. If LeakyReLU helps, it is not here.
+# Hardly at all: the bars are nearly equal. About half of the units are off for any one image, the other half pass the gradient just as before, and three
+# layers are too few for the leak to add up. If LeakyReLU helps, it is not here.
 
 # %% tags=["nbval-check-output"]
-print("α = 0.2 gives less than twice the gradient of α = 0:", (fresh["α = 0.2"] < 2 * fresh["α = 0"]).item())
+with torch.no_grad():
+    off = (trainer.D.net[:2](x_fake) <= 0).float().mean().item()
+print("between 40 % and 60 % of the first layer's units are off:", 0.4 < off < 0.6)
+print("α = 0.2 gives at most a fifth more than α = 0:", (fresh["α = 0.2"] < 1.2 * fresh["α = 0"]).item())
 
 # %% [markdown]
 # ## Dead units
-# A unit that is off for *every* input passes nothing, for no image, and its own weights get no gradient either. Such a unit is **dead**.
+# A unit that is off for *every* input passes nothing, for no image, and its own weights get no gradient either. Such a unit is **dead**. Here the inputs
+# are fakes, because it is their gradient that G lives on; a real image may still switch on what no fake does.
 #
 # ### Exercise: count them
 # `pre` holds the inputs of one activation layer: one row an image, one column a unit.
@@ -255,7 +279,18 @@ print("α = 0:    exactly zero", reach["α = 0"][-1].item() == 0)
 print("α = 0.2:  not zero", reach["α = 0.2"][-1].item() > 0)
 
 # %% [markdown]
-# **Can it come back?** Both discriminators, all but dead, get 60 ordinary D steps. Predict which one recovers.
+# **Can it come back?** Two discriminators, ReLU and α = 0.2, have all their biases lowered by 3. Then they get 60 ordinary D steps.
+
+# %%
+widgets.Prediction(
+    "Through which of them does a gradient reach G again?",
+    ("both", "only ReLU", "only α = 0.2", "neither"),
+    answer=2,
+    why="A dead ReLU unit has gradient 0 on its own weights and bias too: nothing moves it. Through the leak the biases can climb back.",
+)
+
+# %% [markdown]
+# Lower, train, and measure at the same fakes:
 
 # %% tags=["nbval-check-output"]
 for alpha in (0.0, 0.2):
@@ -330,6 +365,17 @@ x_real = unscaled.batch(torch.arange(64, device=device))
 print(f"real images now run from {x_real.min():.0f} to {x_real.max():.0f}")
 
 # %% [markdown]
+# Commit yourself before you spend the time:
+
+# %%
+widgets.Prediction(
+    "Which of the four runs ends in an error or a NaN?",
+    ("Sigmoid", "no limit", "data left in [0, 1]", "none of them"),
+    answer=3,
+    why="All four train to the end without a word. A wrong range is a quiet bug: only pictures and histograms show it.",
+)
+
+# %% [markdown]
 # At `cpu` scale this takes about a minute and a half; a line appears when a run is done.
 
 # %%
@@ -377,8 +423,8 @@ passing = torch.stack([(1 - torch.tanh(f * pre).square()).mean() for f in factor
 plotting.curves(factors.log10(), {"average slope of Tanh": passing}, xlabel="factor, as a power of 10", ylabel="slope")
 
 # %% [markdown]
-# At a factor of 1 (10⁰, the trained generator) most pixels already sit where little passes: paper and ink are the flat ends. That is right at the end of a
-# training, and fatal at its beginning. Initial weights are small for this reason: a fresh G works where Tanh is steep.
+# At `cpu` scale, at a factor of 1 (10⁰, the trained generator), most pixels already sit where little passes: paper and ink are the flat ends. That is right
+# at the end of a training, and fatal at its beginning. Initial weights are small for this reason: a fresh G works where Tanh is steep.
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)

@@ -37,12 +37,7 @@
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
 # %%
-import importlib.util
-
-if importlib.util.find_spec("gan_course") is None:
-    from IPython import get_ipython
-
-    get_ipython().run_line_magic("pip", "install -q git+https://github.com/{{repository}}")
+# {{bootstrap}}
 
 # %% [markdown]
 # What this lesson uses:

@@ -27,6 +27,20 @@ VERSIONS = {"notebooks": "solution", "notebooks/solutions": "stub"}  # folder â†
 COLAB = "https://colab.research.google.com/assets/colab-badge.svg"
 BINDER = "https://mybinder.org/badge_logo.svg"
 COMPARED = "nbval-check-output"
+PLACEHOLDER = "# {{bootstrap}}"  # the first code cell of every lesson is this line
+# What takes its place. Colab brings torch and most of what the package needs, so nothing of
+# that is resolved again: --no-deps. Running the cell again, or running it elsewhere, does nothing.
+BOOTSTRAP = """\
+import sys
+from importlib.util import find_spec
+
+if "google.colab" in sys.modules:  # only on Colab
+    if find_spec("gan_course") is None:
+        %pip install -q --no-deps git+https://github.com/{{repository}}@{{ref}}
+        %pip install -q pooch safetensors filelock
+    import torch
+    if not torch.cuda.is_available():
+        print("No GPU here. To switch one on: Runtime > Change runtime type > T4 GPU > Save, then run from the top.")"""
 CELL_SECONDS = 1800
 
 
@@ -41,19 +55,33 @@ def repository() -> str:
     return urls["Repository"].removeprefix("https://github.com/")
 
 
+def ref() -> str:
+    """What badges and Colab's install line point to: the tag of this version; main between releases (a `.dev` version)."""
+    source = (ROOT / "gan_course" / "__init__.py").read_text(encoding="utf-8")
+    version = re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE)[1]
+    return "main" if ".dev" in version else f"v{version}"
+
+
 def build(name: str, folder: str) -> nbformat.NotebookNode:
     """One version of one lesson as a notebook without outputs; the same source gives the same bytes."""
     notebook = jupytext.read(LESSONS / f"{name}.py")
-    repo, path = repository(), f"{folder}/{name}.ipynb"
+    repo, at, path = repository(), ref(), f"{folder}/{name}.ipynb"
     fill = {
+        "{{badges}}": f"[![Open in Colab]({COLAB})](https://colab.research.google.com/github/{repo}/blob/{at}/{path}) "
+        f"[![Launch on Binder]({BINDER})](https://mybinder.org/v2/gh/{repo}/{at}?urlpath=lab/tree/{path})",
+        PLACEHOLDER: BOOTSTRAP,
         "{{repository}}": repo,
-        "{{badges}}": f"[![Open in Colab]({COLAB})](https://colab.research.google.com/github/{repo}/blob/main/{path}) "
-        f"[![Launch on Binder]({BINDER})](https://mybinder.org/v2/gh/{repo}/main?urlpath=lab/tree/{path})",
+        "{{ref}}": at,
+        "{{docs}}": os.path.relpath("docs", folder).replace(os.sep, "/"),
     }
     notebook, _ = TagRemovePreprocessor(remove_cell_tags={VERSIONS[folder]}).preprocess(notebook, {})
     learners, seen = folder == "notebooks", set()  # a learner's verdict changes with the answer: it is not compared
     for cell in notebook.cells:
-        key = cell.metadata.pop("name", None) or hashlib.sha1(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:12]
+        bootstrap = cell.source == PLACEHOLDER
+        key = (
+            cell.metadata.pop("name", "bootstrap" if bootstrap else None)
+            or hashlib.sha1(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:12]
+        )
         for placeholder, text in fill.items():
             cell.source = cell.source.replace(placeholder, text)
         cell.id = key = re.sub(r"[^A-Za-z0-9_-]", "-", key)
@@ -63,7 +91,7 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
         tags = [t for t in cell.metadata.get("tags", []) if not (t == COMPARED and learners and "check" in cell.metadata.tags)]
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
+            cell.outputs, cell.execution_count = [], 1 if bootstrap else None  # silent, so a new version needs no new run
     spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata = nbformat.from_dict({"kernelspec": spec, "language_info": {"name": "python"}})
     notebook.nbformat, notebook.nbformat_minor = 4, 5

@@ -1,6 +1,8 @@
-"""Settings of every test: no network, few threads where tests run side by side."""
+"""Settings of every test: no network, few threads where tests run side by side. The fixture `stack`: other kernels."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,3 +16,20 @@ def _closed_network_and_no_settings(monkeypatch):
     for name in ("GAN_COURSE_SCALE", "GAN_COURSE_GRADE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GAN_COURSE_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def stack():
+    """stack(name) → the folder that `make test` made of tests/stacks/NAME.txt, to go first on PYTHONPATH.
+
+    Skips where there is none, as after a plain pip install; fails where GAN_COURSE_BROWSER=required says that all must run.
+    """
+
+    def folder(name: str) -> Path:
+        made = Path(sys.prefix) / "stacks" / name
+        if not (made / ".ready").exists():
+            required = os.environ.get("GAN_COURSE_BROWSER") == "required"
+            (pytest.fail if required else pytest.skip)(f"no {made} here: `make test` makes it from tests/stacks/{name}.txt")
+        return made
+
+    return folder

@@ -1,14 +1,20 @@
 """The builder: stable ids, two versions from one source, outputs kept where nothing changed."""
 
 import importlib.util
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = """# %% [markdown]
 # # A lesson {{badges}}
+
+# %%
+# {{bootstrap}}
 
 # %% tags=["stub"] name="answer"
 answer = ...
@@ -32,6 +38,8 @@ def builder(tmp_path, monkeypatch):
     (tmp_path / "lessons").mkdir()
     (tmp_path / "lessons" / "01_a.py").write_text(SOURCE)
     (tmp_path / "pyproject.toml").write_text('[project]\nname="x"\n[project.urls]\nRepository = "https://github.com/a/b"\n')
+    (tmp_path / "gan_course").mkdir()
+    (tmp_path / "gan_course" / "__init__.py").write_text('__version__ = "1.2"\n')
     monkeypatch.setattr(build, "LESSONS", tmp_path / "lessons")
     monkeypatch.setattr(build, "ROOT", tmp_path)
     return build
@@ -43,13 +51,63 @@ def test_learner_and_solution_differ_in_one_cell_and_share_ids(builder):
     different = [(a.source, b.source) for a, b in zip(learner.cells[1:], solution.cells[1:], strict=True) if a.source != b.source]
     assert different == [("answer = ...", "answer = 42")]
     tags = [c.metadata.get("tags") for c in learner.cells]
-    assert tags == [None, ["stub"], ["check"], ["nbval-check-output"]]
-    assert solution.cells[2].metadata.tags == ["check", "nbval-check-output"]
+    assert tags == [None, None, ["stub"], ["check"], ["nbval-check-output"]]
+    assert solution.cells[3].metadata.tags == ["check", "nbval-check-output"]
 
 
 def test_badges_point_to_the_repository(builder):
     first = builder.build("01_a", "notebooks").cells[0].source
-    assert "colab.research.google.com/github/a/b/blob/main/notebooks/01_a.ipynb" in first
+    assert "colab.research.google.com/github/a/b/blob/v1.2/notebooks/01_a.ipynb" in first
+    assert "mybinder.org/v2/gh/a/b/v1.2?urlpath=lab/tree/notebooks/01_a.ipynb" in first
+    assert "github.com/a/b@v1.2" in builder.build("01_a", "notebooks").cells[1].source
+
+
+def test_between_releases_everything_points_to_main(builder, tmp_path):
+    (tmp_path / "gan_course" / "__init__.py").write_text('__version__ = "1.3.dev0"\n')
+    notebook = builder.build("01_a", "notebooks")
+    assert "github.com/a/b@main" in notebook.cells[1].source
+    assert "/blob/main/" in notebook.cells[0].source
+
+
+def test_a_new_version_needs_no_new_run(builder):
+    bootstrap = builder.build("01_a", "notebooks").cells[1]
+    assert (bootstrap.id, bootstrap.execution_count, bootstrap.outputs) == ("bootstrap", 1, [])
+
+
+@pytest.fixture
+def bootstrap(builder, monkeypatch):
+    """Run the bootstrap cell as Colab would, with or without the package and a GPU; gives the pip lines that it ran."""
+
+    def run(*, colab: bool, installed: bool, gpu: bool) -> list[str]:
+        source = TransformerManager().transform_cell(builder.build("01_a", "notebooks").cells[1].source)
+        shell = SimpleNamespace(lines=[], run_line_magic=lambda name, line: shell.lines.append(f"{name} {line}"))
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if installed else None)
+        monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: gpu)))
+        monkeypatch.delitem(sys.modules, "google.colab", raising=False)
+        if colab:
+            monkeypatch.setitem(sys.modules, "google.colab", object())
+        exec(source, {"get_ipython": lambda: shell})
+        return shell.lines
+
+    return run
+
+
+def test_the_bootstrap_installs_once_on_colab_and_leaves_torch_alone(bootstrap, capsys):
+    package, rest = bootstrap(colab=True, installed=False, gpu=True)
+    assert package == "pip install -q --no-deps git+https://github.com/a/b@v1.2"
+    assert rest.startswith("pip install") and "torch" not in rest
+    assert bootstrap(colab=True, installed=True, gpu=True) == []
+    assert capsys.readouterr().out == ""
+
+
+def test_the_bootstrap_says_how_to_switch_the_gpu_on(bootstrap, capsys):
+    bootstrap(colab=True, installed=True, gpu=False)
+    assert "Runtime > Change runtime type" in capsys.readouterr().out
+
+
+def test_the_bootstrap_does_nothing_elsewhere(bootstrap, capsys):
+    assert bootstrap(colab=False, installed=False, gpu=False) == []
+    assert capsys.readouterr().out == ""
 
 
 def test_building_twice_gives_the_same_bytes(builder):
@@ -76,7 +134,7 @@ def test_outputs_stay_where_the_source_stayed(builder, tmp_path):
     (tmp_path / "lessons" / "01_a.py").write_text(SOURCE.replace("1 + 1", "1 + 2"))
     builder.main([])
     counts = [c.execution_count for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    assert counts == [1, 2, None]
+    assert counts == [1, 2, 3, None]
 
 
 def test_two_cells_of_one_name_are_refused(builder, tmp_path):

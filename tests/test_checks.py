@@ -61,34 +61,34 @@ def test_right_d_steps_pass(old, new):
     assert repr(verdict).startswith("✔ one D step: ")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "named"),
-    [
-        ("G(z).detach()", "G(z)", "detach"),
-        ("opt_d.zero_grad()\n", "", "zero_grad"),
-        ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(r, zeros(r)) + bce(f, ones(f))", "labels are swapped"),
-        ("zeros(f)", "ones(f)", "both halves carry label 1"),
-        ("ones(r)", "zeros(r)", "both halves carry label 0"),
-        (" + bce(f, zeros(f))", "", "only the real half"),
-        ("bce(r, ones(r)) + ", "", "only the fake half"),
-        ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(f, ones(f))", "G's loss"),
-        ("opt_d.step()", "opt_g.step()", "wrong optimiser"),
-        ("opt_d.step()", "opt_d.step(); opt_g.step()", "G moved: in D's step only opt_d"),
-        ("loss.backward()\n", "", "D did not move"),
-        ("opt_d.step()\n", "", "D did not move"),
-        ("r, f = D(x_real), D(x_fake)", "r, f = D(x_real).sigmoid(), D(x_fake).sigmoid()", "Sigmoid twice"),
-        ("bce(f, zeros(f))", "bce(f, zeros(f)); loss = loss / 2", "average of the two halves"),
-        (
-            "bce(r, ones(r)) + bce(f, zeros(f))",
-            "bce(r, ones(r), reduction='sum') + bce(f, zeros(f), reduction='sum')",
-            "sums over the batch",
-        ),
-        ("return loss", "pass", "returns nothing"),
-        ("return loss", "return loss * 3", "returned loss is"),
-        ("D(x_fake)", "D(torch.randn_like(x_fake))", "not where it should"),
-        ("x_fake = G(z).detach()", "x_fake = generator(z)", "raised NameError in line 2"),
-    ],
-)
+D_MISTAKES = [
+    ("G(z).detach()", "G(z)", "detach"),
+    ("opt_d.zero_grad()\n", "", "zero_grad"),
+    ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(r, zeros(r)) + bce(f, ones(f))", "labels are swapped"),
+    ("zeros(f)", "ones(f)", "both halves carry label 1"),
+    ("ones(r)", "zeros(r)", "both halves carry label 0"),
+    (" + bce(f, zeros(f))", "", "only the real half"),
+    ("bce(r, ones(r)) + ", "", "only the fake half"),
+    ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(f, ones(f))", "G's loss"),
+    ("opt_d.step()", "opt_g.step()", "wrong optimiser"),
+    ("opt_d.step()", "opt_d.step(); opt_g.step()", "G moved: in D's step only opt_d"),
+    ("loss.backward()\n", "", "D did not move"),
+    ("opt_d.step()\n", "", "D did not move"),
+    ("r, f = D(x_real), D(x_fake)", "r, f = D(x_real).sigmoid(), D(x_fake).sigmoid()", "Sigmoid twice"),
+    ("bce(f, zeros(f))", "bce(f, zeros(f)); loss = loss / 2", "average of the two halves"),
+    (
+        "bce(r, ones(r)) + bce(f, zeros(f))",
+        "bce(r, ones(r), reduction='sum') + bce(f, zeros(f), reduction='sum')",
+        "sums over the batch",
+    ),
+    ("return loss", "pass", "returns nothing"),
+    ("return loss", "return loss * 3", "returned loss is"),
+    ("D(x_fake)", "D(torch.randn_like(x_fake))", "not where it should"),
+    ("x_fake = G(z).detach()", "x_fake = generator(z)", "raised NameError in line 2"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "named"), D_MISTAKES)
 def test_wrong_d_steps_are_named(old, new, named):
     assert old in D_RIGHT
     verdict = checks.discriminator_step(d_step(D_RIGHT.replace(old, new)))
@@ -130,24 +130,24 @@ def test_right_g_steps_pass(old, new):
     assert verdict.status == "pass", verdict
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "named"),
-    [
-        ("bce(s, ones(s))", "-bce(s, zeros(s))", "saturating"),
-        ("bce(s, ones(s))", "torch.log(1 - s.sigmoid()).mean()", "saturating"),
-        ("ones(s)", "zeros(s)", "label 0"),
-        ("D(G(z))", "D(G(z).detach())", "no gradient reached G"),
-        ("opt_g.zero_grad()\n", "", "zero_grad"),
-        ("opt_g.step()", "opt_d.step()", "wrong optimiser"),
-        ("opt_g.step()", "opt_g.step(); opt_d.step()", "both optimisers"),
-        ("opt_g.step()\n", "", "step() is missing"),
-        ("loss.backward()\n", "", "no gradient reached G"),
-        ("D(G(z))", "D(G(z)).sigmoid()", "Sigmoid twice"),
-        ("bce(s, ones(s))", "bce(s, ones(s), reduction='sum')", "sums over the batch"),
-        ("return loss", "pass", "returns nothing"),
-        ("D(G(z))", "D(G(torch.randn_like(z)))", "not where it should"),
-    ],
-)
+G_MISTAKES = [
+    ("bce(s, ones(s))", "-bce(s, zeros(s))", "saturating"),
+    ("bce(s, ones(s))", "torch.log(1 - s.sigmoid()).mean()", "saturating"),
+    ("ones(s)", "zeros(s)", "label 0"),
+    ("D(G(z))", "D(G(z).detach())", "no gradient reached G"),
+    ("opt_g.zero_grad()\n", "", "zero_grad"),
+    ("opt_g.step()", "opt_d.step()", "wrong optimiser"),
+    ("opt_g.step()", "opt_g.step(); opt_d.step()", "both optimisers"),
+    ("opt_g.step()\n", "", "step() is missing"),
+    ("loss.backward()\n", "", "no gradient reached G"),
+    ("D(G(z))", "D(G(z)).sigmoid()", "Sigmoid twice"),
+    ("bce(s, ones(s))", "bce(s, ones(s), reduction='sum')", "sums over the batch"),
+    ("return loss", "pass", "returns nothing"),
+    ("D(G(z))", "D(G(torch.randn_like(z)))", "not where it should"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "named"), G_MISTAKES)
 def test_wrong_g_steps_are_named(old, new, named):
     assert old in G_RIGHT
     verdict = checks.generator_step(g_step(G_RIGHT.replace(old, new)))
@@ -163,27 +163,27 @@ def back(x):
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-@pytest.mark.parametrize(
-    ("check", "answer", "named"),
-    [
-        (checks.to_minus_one_one, lambda x: x.float() / 255, "from 0 to 1"),
-        (checks.to_minus_one_one, lambda x: x / 128 - 1, "wanted is -1 to 1"),
-        (checks.to_minus_one_one, lambda x: x // 127 - 1, "integers"),
-        (checks.to_minus_one_one, lambda x: scale(x).flatten(), "shape"),
-        (checks.to_minus_one_one, lambda x: scale(x) ** 3, "straight line"),
-        (checks.denormalise, lambda x: ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8), "round"),
-        (checks.denormalise, lambda x: ((x + 1) * 127.5).round().to(torch.int).to(torch.uint8), "clamp"),
-        (checks.denormalise, lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8), "do not come back"),
-        (checks.denormalise, lambda x: (x + 1) * 127.5, "torch.uint8"),
-        (checks.optimal_discriminator, lambda p, q: q / (p + q), "generated"),
-        (checks.optimal_discriminator, lambda p, q: p / q, "ratio"),
-        (checks.optimal_discriminator, lambda p, q: p * q, "0.5"),
-        (checks.generator_slopes, lambda p: (1 - p, p), "swapped"),
-        (checks.generator_slopes, lambda p: (-p, p - 1), "positive"),
-        (checks.generator_slopes, lambda p: (1 / (1 - p), 1 / p), "per unit of D"),
-        (checks.generator_slopes, lambda p: p, "raised"),
-    ],
-)
+WRONG = [
+    (checks.to_minus_one_one, lambda x: x.float() / 255, "from 0 to 1"),
+    (checks.to_minus_one_one, lambda x: x / 128 - 1, "wanted is -1 to 1"),
+    (checks.to_minus_one_one, lambda x: x // 127 - 1, "integers"),
+    (checks.to_minus_one_one, lambda x: scale(x).flatten(), "shape"),
+    (checks.to_minus_one_one, lambda x: scale(x) ** 3, "straight line"),
+    (checks.denormalise, lambda x: ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8), "round"),
+    (checks.denormalise, lambda x: ((x + 1) * 127.5).round().to(torch.int).to(torch.uint8), "clamp"),
+    (checks.denormalise, lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8), "do not come back"),
+    (checks.denormalise, lambda x: (x + 1) * 127.5, "torch.uint8"),
+    (checks.optimal_discriminator, lambda p, q: q / (p + q), "generated"),
+    (checks.optimal_discriminator, lambda p, q: p / q, "ratio"),
+    (checks.optimal_discriminator, lambda p, q: p * q, "0.5"),
+    (checks.generator_slopes, lambda p: (1 - p, p), "swapped"),
+    (checks.generator_slopes, lambda p: (-p, p - 1), "positive"),
+    (checks.generator_slopes, lambda p: (1 / (1 - p), 1 / p), "per unit of D"),
+    (checks.generator_slopes, lambda p: p, "raised"),
+]
+
+
+@pytest.mark.parametrize(("check", "answer", "named"), WRONG)
 def test_other_mistakes_are_named(check, answer, named):
     verdict = check(answer)
     assert verdict.status == "fail"
@@ -304,16 +304,16 @@ def _backward(D, x_fake):
     return next(D.parameters()).grad
 
 
-@pytest.mark.parametrize(
-    ("answer", "named"),
-    [
-        (_gradient(lambda g: g), "the gradient itself"),
-        (_gradient(torch.Tensor.norm), "over the whole batch"),
-        (_gradient(lambda g: g.flatten(1).norm(dim=1), torch.mean), "averaged over the batch"),
-        (_gradient(lambda g: g.flatten(1).square().sum(1)), "squared norm"),
-        (_backward, "D's weights"),
-    ],
-)
+GRADIENTS = [
+    (_gradient(lambda g: g), "the gradient itself"),
+    (_gradient(torch.Tensor.norm), "over the whole batch"),
+    (_gradient(lambda g: g.flatten(1).norm(dim=1), torch.mean), "averaged over the batch"),
+    (_gradient(lambda g: g.flatten(1).square().sum(1)), "squared norm"),
+    (_backward, "D's weights"),
+]
+
+
+@pytest.mark.parametrize(("answer", "named"), GRADIENTS)
 def test_wrong_gradients_are_told_apart(answer, named):
     verdict = checks.gradient_at_fakes(answer)
     assert verdict.status == "fail"
@@ -338,3 +338,134 @@ def test_myths():
 )
 def test_untouched_activation_stubs_are_not_done_yet(check):
     assert check(lambda *_: None).message == "not done yet"
+
+
+# What tests/test_checks_complete.py wants of every check: (check, a wrong answer or a tuple of them, words of its message).
+WRONG_STEPS = [(checks.discriminator_step, d_step(D_RIGHT.replace(old, new)), named) for old, new, named in D_MISTAKES]
+WRONG_STEPS += [(checks.generator_step, g_step(G_RIGHT.replace(old, new)), named) for old, new, named in G_MISTAKES]
+WRONG_GRADIENTS = [(checks.gradient_at_fakes, answer, named) for answer, named in GRADIENTS]
+WRONG_NUMBERS = [
+    (checks.equilibrium_losses, (math.log(2), math.log(2)), "two halves"),
+    (checks.equilibrium_losses, (-2 * math.log(2), -math.log(2)), "positive"),
+    (checks.equilibrium_losses, (2.0, 1.0), "bits"),
+]
+TRUTH = {statement: truth for statement, (truth, _) in checks.MYTHS.items()}
+WRONG_MYTHS = [(checks.activation_myths, TRUTH | {statement: not truth}, statement) for statement, truth in TRUTH.items()]
+
+
+def frechet(a, b, step=None, root=None, combine=lambda s, c, r: s + c - 2 * r):
+    ca, cb = torch.cov(a.T), torch.cov(b.T)
+    s = (step or (lambda x: x.square().sum()))(a.mean(0) - b.mean(0))
+    r = (root or (lambda p: torch.linalg.eigvals(p).real.clamp(min=0).sqrt().sum()))(ca @ cb)
+    return combine(s, ca.trace() + cb.trace(), r)
+
+
+def divergence(p, q, log=torch.log):
+    return p * (log(p) - log(q))
+
+
+def overlap(real_dim, fake_dim, turn=1, combine=torch.Tensor.any):
+    """precision and recall; `turn` -1 swaps the radii."""
+
+    def answer(d, radius_real, radius_fake):
+        masks = (d <= radius_real, d <= radius_fake[:, None])[::turn]
+        return [combine(mask, dim).float().mean() for mask, dim in zip(masks, (real_dim, fake_dim), strict=True)]
+
+    return answer
+
+
+WRONG_SCORES = [
+    (checks.frechet_distance, lambda a, b: frechet(a, b, combine=lambda s, c, r: s + c - r), "factor 2 is missing"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, combine=lambda s, c, r: s), "only the distance of the means"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, combine=lambda s, c, r: c - 2 * r), "only the covariances' part"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, step=torch.norm), "enters squared"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, step=lambda x: x.square().mean()), "averaged over the features"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, combine=lambda s, c, r: s + c + 2 * r), "the root is subtracted"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b).sqrt(), "root of the distance"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, root=lambda p: p.clamp(min=0).sqrt().trace()), "root of each entry"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, root=lambda p: torch.linalg.eigvals(p).real.sum()), "root of each first"),
+    (checks.frechet_distance, lambda a, b: frechet(a, b, root=lambda p: torch.linalg.eigvals(p).sqrt().sum()), "complex"),
+    (
+        checks.frechet_distance,
+        lambda a, b: (a.mean(0) - b.mean(0)).square().sum() + (a.std(0) - b.std(0)).square().sum(),
+        "standard deviations",
+    ),
+    (checks.frechet_distance, lambda a, b: torch.cov(a) + torch.cov(b), "raised"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0)).sum(1).mean(), "exponential is missing"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0), torch.log2).sum(1).mean().exp(), "base 2"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(1, keepdim=True)).sum(1).mean().exp(), "averaged over the classes"),
+    (checks.classifier_score, lambda p: divergence(p.mean(0), p).sum(1).mean().exp(), "turned round"),
+    (checks.classifier_score, lambda p: (-divergence(p, p.mean(0))).sum(1).mean().exp(), "sign is turned"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0)).sum().exp(), "added up"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0)).mean().exp(), "over classes too"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0)).sum(1).exp().mean(), "exponential comes last"),
+    (checks.classifier_score, lambda p: divergence(p, p.mean(0)).sum(1).exp(), "one number"),
+    (checks.classifier_score, lambda p: (-(p * p.log()).sum(1)).mean().exp(), "how unsure each image is"),
+    (checks.precision_and_recall, lambda *a: overlap(1, 0)(*a)[::-1], "swapped: precision"),
+    (checks.precision_and_recall, overlap(0, 1), "wrong side"),
+    (checks.precision_and_recall, overlap(1, 0, turn=-1), "radii are swapped"),
+    (checks.precision_and_recall, overlap(1, 0, combine=lambda mask, _: mask), "share of pairs"),
+    (checks.precision_and_recall, overlap(1, 0, combine=torch.Tensor.all), "all() asks"),
+    (checks.precision_and_recall, lambda d, r, f: 0.5, "two numbers"),
+    (checks.missing_classes, lambda s, r: (s == 0).nonzero(), "slips"),
+    (checks.missing_classes, lambda s, r: (s < 0.02).nonzero(), "rare among real"),
+    (checks.missing_classes, lambda s, r: (s > 0.02 * r).nonzero(), "yours says"),
+    (checks.missing_classes, lambda s, r: (s >= 0.1 * r).nonzero(), "turn the comparison round"),
+    (checks.missing_classes, lambda s, r: s < 0.1 * r, "yes or no"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "answer", "named"), WRONG_SCORES)
+def test_wrong_scores_are_told_apart(check, answer, named):
+    verdict = check(answer)
+    assert verdict.status == "fail"
+    assert named in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"),
+    [
+        (checks.frechet_distance, frechet),
+        (checks.frechet_distance, lambda a, b: frechet(a, b).item()),
+        (checks.classifier_score, lambda p: divergence(p, p.mean(0)).sum(1).mean().exp()),
+        (checks.classifier_score, lambda p: torch.exp((p * (p / p.mean(0)).log()).sum(1).mean()).item()),
+        (checks.precision_and_recall, overlap(1, 0)),
+        (checks.missing_classes, lambda s, r: (s < 0.1 * r).nonzero().flatten()),
+        (checks.missing_classes, lambda s, r: [i for i in range(5) if s[i] < r[i] / 10]),
+    ],
+)
+def test_right_scores_pass(check, answer):
+    assert check(answer).status == "pass"
+
+
+@pytest.mark.parametrize(
+    "check", [checks.frechet_distance, checks.classifier_score, checks.precision_and_recall, checks.missing_classes]
+)
+def test_untouched_score_stubs_are_not_done_yet(check):
+    assert check(lambda *_: None).message == "not done yet"
+
+
+@pytest.mark.parametrize(
+    ("check", "questions"), [(checks.fair_comparisons, checks.PAIRS), (checks.which_score_tells, checks.CULPRITS)]
+)
+def test_quizzes_on_scores(check, questions):
+    right = {question: answer for question, (answer, _) in questions.items()}
+    assert check(right).status == "pass"
+    assert check(dict.fromkeys(right, ...)).status == "todo"
+    first, second = list(right)[:2]
+    assert first in check(right | {first: right[second] if right[second] != right[first] else not right[first]}).message
+    assert "one to go" in check(right | {first: ...}).message
+    assert "is not one of" in check(right | {first: "perhaps"}).message
+    assert "missing" in check({}).message
+
+
+def _wrong_answers(check, questions, choices):
+    right = {question: answer for question, (answer, _) in questions.items()}
+    for question, answer in right.items():
+        yield check, right | {question: next(c for c in choices if c != answer)}, question
+
+
+WRONG_QUIZZES = [
+    *_wrong_answers(checks.fair_comparisons, checks.PAIRS, (True, False)),
+    *_wrong_answers(checks.which_score_tells, checks.CULPRITS, ("precision", "recall")),
+]

@@ -64,6 +64,19 @@ def test_evaluate_prints_one_object(trained, capsys):
     assert score["reference_real"] < score["frechet"]
     assert (score["n_fake"], score["seed"], score["data"]) == (200, 0, "digits")
     assert sum(score["class_shares"].values()) == pytest.approx(1, abs=1e-3)
+    assert main(["evaluate", str(trained / "generator.safetensors"), "--n", "200", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["frechet"] == pytest.approx(score["frechet"], abs=1e-6)
+    assert main(["evaluate", "mlp-tuned-mnist", "--data", "digits", "--n", "200"]) == 0
+    assert "digits-classifier" in capsys.readouterr().out
+
+
+def test_scores_during_training_and_the_best_generator(tmp_path, capsys):
+    run = ["train", "mlp-classic", "--data", "digits", "--precision", "fp32", "--score-every", "20", "--out", str(tmp_path)]
+    assert main([*run, "--steps", "40"]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if row["frechet"] > 0] == [20, 40]
+    assert main(["evaluate", str(tmp_path / "best.safetensors"), "--n", "100", "--json"]) == 0
 
 
 def test_info_is_json(capsys):
@@ -106,7 +119,9 @@ def test_resume_goes_on_to_the_total_and_then_has_nothing_to_do(tmp_path, capsys
         (["compare", "dcgan32", "--data", "digits"], "the following arguments are required: --seconds"),
         (["sample", "nowhere", "--out", "a.png"], "no generator at"),
         (["sample", "nowhere", "--out", "a.jpg"], "must end in .npy"),
-        (["evaluate", "nowhere"], "no readable"),
+        (["evaluate", "nowhere"], "nothing at nowhere, and no generator called 'nowhere' is shipped"),
+        (["evaluate", "mlp-tuned-mnist", "--data", "digits", "--inception", "download"], "GAN_COURSE_OFFLINE is set"),
+        (["evaluate", "mlp-tuned-mnist", "--data", "digits", "--inception", "no.pth"], "no file no.pth"),
         (["fly"], "invalid choice: 'fly'"),
     ],
 )

@@ -35,6 +35,73 @@ def test_other_images_are_refused(images):
         features.classifier("mnist").features(images)
 
 
+@pytest.mark.parametrize("name", ["digits", "shapes"])
+def test_the_built_in_sets_have_good_classifiers(name):
+    judge, test = features.classifier(name), data.load(name, "test", limit=1_000)
+    assert judge.card["hash"] == judge.hash
+    assert f"python -m gan_course classifier {name}" in judge.card["command"]
+    assert judge.accuracy(test) > 0.97
+
+
+def test_shapes_are_told_apart_by_colour_too():
+    images = features.by_mode(data.load("shapes", "test", limit=50))
+    assert len(images.classes) == 80
+    assert images.classes[0] == "red disc" and images.classes[-1] == "white corner"
+    assert torch.equal(images.labels, images.modes)
+    assert features.by_mode(digits := data.load("digits", limit=5)) is digits
+
+
+def inception_stand_in(monkeypatch, tmp_path):
+    """torch-fidelity's extractor with random weights in a file: the real ones (95 MB) are not in the repository."""
+    module = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+
+    class Tiny(torch.nn.Module):
+        def __init__(self, name, layers, feature_extractor_weights_path, verbose):
+            super().__init__()
+            self.layers, self.conv, self.fc = layers, torch.nn.Conv2d(3, 8, 3), torch.nn.Linear(8, 5)
+            self.load_state_dict(torch.load(feature_extractor_weights_path, weights_only=True))
+
+        def forward(self, x):
+            assert x.dtype == torch.uint8 and x.shape[1] == 3
+            features = self.conv(x.float() / 255).amax((2, 3))
+            return features, self.fc(features)
+
+    torch.manual_seed(0)
+    net = torch.nn.ModuleDict({"conv": torch.nn.Conv2d(3, 8, 3), "fc": torch.nn.Linear(8, 5)})
+    torch.save(net.state_dict(), tmp_path / "weights.pth")
+    monkeypatch.setattr(module, "FeatureExtractorInceptionV3", Tiny)
+    return tmp_path / "weights.pth"
+
+
+def test_fid_is_named_so_only_on_inception_features(monkeypatch, tmp_path):
+    from gan_course import evaluation
+
+    weights = inception_stand_in(monkeypatch, tmp_path)
+    train, test = data.load("digits", limit=120), data.load("digits", "test", limit=60)
+    monkeypatch.setenv("GAN_COURSE_INCEPTION", str(weights))
+    judge = features.Inception()
+    score = evaluation.score(test.data, train, test, judge)
+    flat = score.as_dict()
+    assert {"fid", "inception_score", "inception_score_std", "kid"} <= set(flat)
+    assert not {"frechet", "classifier_score"} & set(flat)
+    assert flat["extractor"] == f"inception-v3-compat {judge.hash}" and "299" in flat["resize"]
+    assert features.Inception(weights).hash == judge.hash
+
+
+def test_missing_or_damaged_inception_weights_are_named(monkeypatch, tmp_path):
+    pytest.importorskip("torch_fidelity")
+    with pytest.raises(UserError, match="Inception needs weights"):
+        features.Inception()
+    (tmp_path / "half.pth").write_bytes(b"half a file")
+    with pytest.raises(UserError, match="damaged or no weights file"):
+        features.Inception(tmp_path / "half.pth")
+    torch.save({"other": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match="cannot be had"):
+        features.Inception(tmp_path / "other.pth")
+    with pytest.raises(UserError, match="GAN_COURSE_OFFLINE is set"):
+        features.Inception("download")
+
+
 def test_an_unknown_classifier_is_named():
     with pytest.raises(UserError, match="no classifier is shipped for 'imagenet'; there are: mnist"):
         features.classifier("imagenet")

@@ -24,6 +24,8 @@ HISTORY = [
     for i in range(1, 100)
 ]
 
+SCORED = [row | ({"frechet": 5000 / row["step"]} if row["step"] % 200 == 0 else {}) for row in HISTORY]
+
 
 def blobs(n: int, channels: int = 1, size: int = 28) -> np.ndarray:
     """Smooth discs on black, uint8 (n, channels, size, size): as compressible as digits are."""
@@ -42,6 +44,7 @@ FIGURES = {
     "losses": lambda: plotting.losses(HISTORY, mark=300),
     "losses of nothing": lambda: plotting.losses([]),
     "losses of one row": lambda: plotting.losses(HISTORY[:1]),
+    "losses and scores": lambda: plotting.losses(SCORED),
     "bars": lambda: plotting.bars({"classic": [359, 340], "a rather long name of a rung": 47.0}, "Fréchet distance"),
     "bars, diverged": lambda: plotting.bars({"classic": 3.0, "wild": float("nan")}, "Fréchet distance"),
     "histogram": lambda: plotting.histogram({"real": blobs(9), "fake": torch.zeros(9, dtype=torch.bfloat16)}),
@@ -67,6 +70,7 @@ def test_alt_text_has_the_numbers_and_the_title():
     assert plotting.grid(blobs(64), title="Real digits").alt == "Real digits: 64 grey images of 28×28 pixels."
     assert plotting.curves(X, {"a": X * 2}, "x", "y", "Line").alt == "Line. y over x: a goes from 0 to 2."
     assert "loss of D goes from 1.39 to 0.41" in plotting.losses(HISTORY).alt
+    assert "Fréchet distance goes from 25 to 6.25; lower is better" in plotting.losses(SCORED).alt
     assert plotting.bars({"a": [1, 9, 3], "b": 2}, "score").alt == "score: a 3, b 2."
     assert "real: 3 values from -1 to 1, mean 0" in plotting.histogram({"real": [-1, 0, 1]}).alt
     assert plotting.grid(blobs(1), alt="A disc.").alt == "A disc."

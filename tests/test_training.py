@@ -280,6 +280,62 @@ def test_settings_change_during_a_run_and_are_remembered(digits, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(trainer.G.parameters(), again.G.parameters(), strict=True))
 
 
+def blackness(images):
+    """A scorer: how far the mean pixel is from black."""
+    torch.rand(3)  # whatever it does with random numbers must not reach the run
+    return images.float().mean().item()
+
+
+def scored(digits, out=None):
+    return Trainer(small("mlp-tuned"), digits, precision="fp32", out=out, scorer=blackness, score_every=40, n_scored=30)
+
+
+def test_scores_during_training_stand_in_the_history_and_change_nothing(digits):
+    plain = Trainer(small("mlp-tuned"), digits, precision="fp32").run(steps=130)
+    run = scored(digits).run(steps=130)
+    assert [row["step"] for row in run.history if "frechet" in row] == [40, 80, 120]
+    assert all(torch.equal(a, b) for a, b in zip(plain.G.parameters(), run.G.parameters(), strict=True))
+    best = min((row["frechet"], row["step"]) for row in run.history if "frechet" in row)
+    assert (run.best["frechet"], run.best["step"]) == best
+    from gan_course.training.trainer import sample
+
+    assert blackness(sample(run.best_generator(), 30, seed=0)) == run.best["frechet"]
+    with pytest.raises(UserError, match="no score was taken yet"):
+        plain.best_generator()
+
+
+def test_scores_and_the_best_generator_survive_a_resume(digits, tmp_path):
+    whole = scored(digits).run(steps=130)
+    scored(digits, tmp_path).run(steps=70)
+    resumed = Trainer.resume(tmp_path, digits)
+    resumed.scorer, resumed.score_every, resumed.n_scored = blackness, 40, 30
+    resumed.run(steps=60)
+    assert_same_run(whole, resumed)
+    assert resumed.best["step"] == whole.best["step"]
+    resumed.save(tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert rows == resumed.history
+    kept = checkpoint.load_generator(tmp_path / "best.safetensors").state_dict()
+    assert all(torch.equal(kept[key], value) for key, value in whole.best["weights"].items())
+
+
+def test_scoring_is_not_training_time(digits):
+    slow = lambda images: time.sleep(0.4) or 1.0  # noqa: E731
+    run = Trainer(small("mlp-classic"), digits, precision="fp32", scorer=slow, score_every=20, n_scored=2)
+    start = time.perf_counter()
+    run.run(steps=60)
+    assert run.seconds <= time.perf_counter() - start - 3 * 0.4
+
+
+def test_a_generator_that_makes_nan_is_named(digits):
+    from gan_course.training.trainer import sample
+
+    G = Trainer(small("mlp-classic"), digits, precision="fp32").generator()
+    list(G.parameters())[-1].fill_(float("nan"))
+    with pytest.raises(UserError, match="image 0 of the generator holds NaN"):
+        sample(G, 5)
+
+
 @pytest.mark.parametrize("setting", [{"batch_size": 3}, {"loss": "wgan"}, {"d_steps": 0}, {"lr_g": -1.0}, {"lr_d": float("nan")}])
 def test_impossible_changes_are_refused(setting, digits):
     trainer = Trainer(small("mlp-classic"), digits, precision="fp32")

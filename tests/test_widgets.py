@@ -213,3 +213,22 @@ def test_the_activation_explorer_measures_what_it_says():
     explorer._alpha.value, explorer._shift.value = 0, 3
     assert "dead units per layer: 100%, 100%, 100%" in explorer._words.value
     assert explorer.picture().count("<img alt=") == 2
+
+
+def test_the_score_explorer_shows_the_scores_of_the_stage_it_stands_at():
+    from gan_course import evaluation, features
+    from gan_course.training import pretrained
+
+    digits = data.load("digits", limit=200)
+    reference = evaluation.Reference(digits, features.classifier("digits"))
+    explorer = widgets.ScoreExplorer(pretrained("mlp-tuned-mnist"), reference, digits.data, n=100)
+    assert explorer.box is not None
+    names = list(explorer.images)
+    assert names[:2] == ["real images", "generator"]
+    assert len(torch.unique(explorer.images[names[-1]].flatten(1), dim=0)) == 5
+    explorer._slider.value = 0
+    assert "real images: Fréchet distance" in explorer._words.value
+    explorer._slider.value = len(names) - 1
+    assert f"{names[-1]}: Fréchet distance {explorer.scores[names[-1]]['frechet']:.3g}" in explorer._words.value
+    assert explorer.scores[names[-1]]["recall"] < explorer.scores["real images"]["recall"]
+    assert explorer._picture.value.count("<img alt=") == 3

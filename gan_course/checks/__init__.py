@@ -23,29 +23,52 @@ from gan_course.checks.convolutions import (
 )
 from gan_course.checks.game import equilibrium_losses, generator_slopes, optimal_discriminator
 from gan_course.checks.ranges import denormalise, to_minus_one_one
+from gan_course.checks.scores import (
+    CULPRITS,
+    PAIRS,
+    classifier_score,
+    fair_comparisons,
+    frechet_distance,
+    missing_classes,
+    precision_and_recall,
+    which_score_tells,
+)
 from gan_course.checks.steps import discriminator_step, generator_step
+from gan_course.checks.tensors import lesson_minutes, mnist_megabytes, noise, seeded_noise
 from gan_course.checks.verdict import Verdict
 
 __all__ = [
+    "CULPRITS",
     "MYTHS",
+    "PAIRS",
     "Verdict",
     "activation_myths",
+    "classifier_score",
     "conv_size",
     "dead_units",
     "denormalise",
     "discriminator_step",
     "equilibrium_losses",
+    "fair_comparisons",
+    "frechet_distance",
     "generator_slopes",
     "generator_step",
     "gradient_at_fakes",
     "initialise",
     "leaky_relu",
     "leaky_relu_slope",
+    "lesson_minutes",
+    "missing_classes",
+    "mnist_megabytes",
+    "noise",
     "optimal_discriminator",
+    "precision_and_recall",
     "receptive_fields",
     "resize_block",
+    "seeded_noise",
     "tanh_from_sigmoid",
     "to_minus_one_one",
     "transposed_size",
     "upsampling_block",
+    "which_score_tells",
 ]

@@ -34,7 +34,7 @@ def check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...]) -> 
     try:
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             wrong = ... if answer is ... else judge(answer)
-    except Exception as error:  # the learner's code may raise anything
+    except (Exception, SystemExit) as error:  # the learner's code may raise anything
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.name == getattr(answer, "__name__", "")]
         where = f" in line {lines[-1]} of your cell" if lines else ""
         wrong = f"your answer raised {type(error).__name__}{where}: {str(error).splitlines()[0] if str(error) else 'no message'}"

@@ -19,6 +19,7 @@ COLOURS = {
     "magenta": (220, 60, 205),
     "white": (250, 250, 250),
 }
+MODES = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)  # in the order of `Images.modes`
 N_SHAPES = {"train": 20_000, "test": 4_000}
 
 

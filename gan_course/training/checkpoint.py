@@ -31,7 +31,11 @@ def save(trainer, folder) -> None:
         _save_samples(folder / "samples", trainer.snapshots)
         weights = {k: v.contiguous().cpu() for k, v in trainer.generator().state_dict().items()}
         meta = {"recipe": json.dumps(asdict(trainer.recipe)), "image_shape": json.dumps(trainer.images.shape)}
+        meta["data"] = trainer.images.name
         _replace(folder / "generator.safetensors", lambda p: save_file(weights, p, metadata=meta))
+        if trainer.best is not None:
+            best = meta | {key: str(trainer.best[key]) for key in ("step", "frechet")}
+            _replace(folder / "best.safetensors", lambda p: save_file(trainer.best["weights"], p, metadata=best))
         _replace(folder / "checkpoint.pt", lambda p: torch.save(state(trainer), p))
     except OSError as error:
         raise UserError(
@@ -103,6 +107,8 @@ def state(trainer) -> dict:
         "window": trainer._window,
         "newest": trainer._newest,
         "history": torch.tensor([[row[c] for c in COLUMNS] for row in trainer.history], dtype=torch.float64),
+        "scores": {row["step"]: row["frechet"] for row in trainer.history if "frechet" in row},
+        "best": trainer.best,
         "snapshot_steps": [step for step, _ in trainer.snapshots],
         "snapshots": [images for _, images in trainer.snapshots],
         "snapshot_every": trainer.snapshot_every,
@@ -134,7 +140,8 @@ def resume(cls, folder, images, recipe: Recipe | None, seed: int | None):
     trainer.step, trainer.images_seen, trainer.changes = saved["step"], saved["images_seen"], saved["changes"]
     trainer.seconds, trainer.snapshot_every = saved["seconds"], saved["snapshot_every"]
     trainer._set_learning_rates()
-    trainer.history = [_row(values) for values in saved["history"].tolist()]
+    trainer.history = [_row(values, saved.get("scores", {})) for values in saved["history"].tolist()]
+    trainer.best = saved.get("best")
     trainer.snapshots = list(zip(saved["snapshot_steps"], (s.cpu() for s in saved["snapshots"]), strict=True))
     return trainer
 
@@ -163,6 +170,13 @@ def load_config(folder) -> dict:
         raise UserError(f"no readable {path} ({type(error).__name__}); give the folder that `train --out` wrote to") from error
 
 
+def made_for(path) -> str | None:
+    """Name of the data set that a saved generator was trained on; None if the file does not say."""
+    path = Path(path)
+    with safe_open(path if path.suffix == ".safetensors" else path / "generator.safetensors", "pt") as tensors:
+        return (tensors.metadata() or {}).get("data")
+
+
 def load_generator(path) -> nn.Module:
     """A generator in eval mode from a run's folder or a .safetensors file that `save` wrote.
 
@@ -184,8 +198,9 @@ def load_generator(path) -> nn.Module:
     return G.eval().requires_grad_(False)
 
 
-def _row(values) -> dict:
-    return {c: int(v) if c in ("step", "images") else v for c, v in zip(COLUMNS, values, strict=True)}
+def _row(values, scores: dict[int, float]) -> dict:
+    row = {c: int(v) if c in ("step", "images") else v for c, v in zip(COLUMNS, values, strict=True)}
+    return row | ({"frechet": scores[row["step"]]} if row["step"] in scores else {})
 
 
 def _data(images) -> dict:

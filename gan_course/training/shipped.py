@@ -15,9 +15,9 @@ CHECKPOINTS = resources.files("gan_course") / "checkpoints"
 def pretrained(name: str) -> nn.Module:
     """A shipped generator in eval mode, with its `card` (command, seed, data, scores). UserError names those there are."""
     path = CHECKPOINTS / f"{name}.safetensors"
-    if not path.is_file() or name.endswith("classifier") or name.startswith("expected"):
+    if not path.is_file() or "classifier" in name or name.startswith("expected"):
         shipped = (p.name.removesuffix(".safetensors") for p in CHECKPOINTS.iterdir() if p.name.endswith(".safetensors"))
-        names = sorted(n for n in shipped if not n.endswith("classifier") and not n.startswith("expected"))
+        names = sorted(n for n in shipped if "classifier" not in n and not n.startswith("expected"))
         raise UserError(f"no generator called {name!r} is shipped; there are: {', '.join(names)}")
     with resources.as_file(path) as file:
         G = load_generator(file)

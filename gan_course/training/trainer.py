@@ -5,6 +5,7 @@ import math
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 
 import torch
@@ -34,14 +35,28 @@ class Trainer:
     recipe: hyper-parameters (`gan_course.training.recipe(name)`). images: uint8 on the device where training runs.
     precision: "fp32", "bf16" (autocast), or "auto", which times both on the first `run` and keeps the faster.
     out: a folder that `run` saves to every 30 s, when it ends and when it is interrupted. capture: on CUDA, record the step
-    as a graph and replay it: the same numbers, to tolerance, in less time.
+    as a graph and replay it: the same numbers, to tolerance, in less time. scorer: called every `score_every` steps (rounded
+    up to rows of the history) with `n_scored` samples from fixed noise, uint8 (N, C, H, W), averaged weights where there are
+    some; returns a number, lower is better, which the row keeps as "frechet". Its time does not count as training.
 
     Public state: `G`, `D`, `step`, `images_seen` (real images shown to D), `seconds` (spent inside `run`), `changes` (what
     `change` did), `history` (a dict per 20 steps: step, images, seconds, loss_d, loss_g, d_real, d_fake), `snapshots`
-    (pairs of a step and uint8 (64, C, H, W) from fixed noise).
+    (pairs of a step and uint8 (64, C, H, W) from fixed noise), `best` (step, frechet and generator weights of the best score).
     """
 
-    def __init__(self, recipe: Recipe, images, *, seed: int = 0, precision: str = "auto", out=None, capture: bool = True):
+    def __init__(
+        self,
+        recipe: Recipe,
+        images,
+        *,
+        seed: int = 0,
+        precision: str = "auto",
+        out=None,
+        capture: bool = True,
+        scorer: Callable[[Tensor], float] | None = None,
+        score_every: int = 1_000,
+        n_scored: int = 5_000,
+    ):
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
         if recipe.loss not in LOSSES:
@@ -49,7 +64,7 @@ class Trainer:
         if not 2 <= recipe.batch_size <= len(images):
             raise UserError(f"batch_size {recipe.batch_size} does not fit {len(images)} images; use 2 to {len(images)}")
         self.recipe, self.images, self.seed, self.precision, self.out = recipe, images, seed, precision, out
-        self.capture = capture
+        self.capture, self.scorer, self.score_every, self.n_scored = capture, scorer, score_every, n_scored
         self.device = images.data.device
         self.rng = torch.Generator(self.device).manual_seed(seed)  # indices and noise
         self._torch_state = None  # torch's global random state as this run sees it: initial weights, dropout
@@ -66,6 +81,8 @@ class Trainer:
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False) if recipe.ema else None
         self.z_fixed = torch.randn(64, self.G.noise_dim, generator=_generator(self.device, seed + 1), device=self.device)
         self.step, self.images_seen, self.seconds = 0, 0, 0.0
+        self.best = None
+        self._scoring = 0.0  # seconds spent in the scorer
         self.changes = []  # what `change` did, by step
         self.history, self.snapshots, self.snapshot_every = [], [], LOG_EVERY
         self._newest = torch.full((4,), math.nan, device=self.device)  # loss_d, loss_g, d_real, d_fake
@@ -171,31 +188,35 @@ class Trainer:
         if self.precision == "auto":
             self.precision = faster_precision(self.recipe, self.images)
         last = math.inf if steps is None else self.step + steps
-        start, before = time.perf_counter(), self.seconds
+        start, before = self._clock(), self.seconds
         until, saved, reported = math.inf if seconds is None else start + seconds, start, start
         with self._own_torch_state(), _interrupt_between_steps() as interrupted:
             self.G.train(), self.D.train()
             if not self.snapshots:
                 self._take_snapshot()
-            while self.step < last and time.perf_counter() < until and not interrupted():
+            while self.step < last and self._clock() < until and not interrupted():
                 self._capture()
                 self.full_step()
                 if self.step % LOG_EVERY == 0:
-                    self.seconds = before + time.perf_counter() - start
+                    self.seconds = before + self._clock() - start
                     self._log()
-                    if report is not None and time.perf_counter() - reported > 2:
+                    if report is not None and self._clock() - reported > 2:
                         report(self)
-                        reported = time.perf_counter()
-                if save and self.out is not None and time.perf_counter() - saved > SAVE_EVERY:
+                        reported = self._clock()
+                if save and self.out is not None and self._clock() - saved > SAVE_EVERY:
                     self.save()
-                    saved = time.perf_counter()
+                    saved = self._clock()
             self._check_finite()  # waits for the device, so the time below is the work's
-            self.seconds = before + time.perf_counter() - start
+            self.seconds = before + self._clock() - start
             if save and self.out is not None:
                 self.save()
             if interrupted():
                 raise KeyboardInterrupt
         return self
+
+    def _clock(self) -> float:
+        """Seconds, without those spent in the scorer."""
+        return time.perf_counter() - self._scoring
 
     def _capture(self) -> None:
         """On CUDA, after a few plain steps: record the whole step as a CUDA graph, which replays without Python's overhead."""
@@ -252,7 +273,8 @@ class Trainer:
 
     def reset(self) -> None:
         """Start over, in place: step 0 of the recipe as it stands, same data, seed and precision. Files already saved stay."""
-        self.__init__(self.recipe, self.images, seed=self.seed, precision=self.precision, out=self.out, capture=self.capture)
+        kept = {name: getattr(self, name) for name in ("seed", "precision", "out", "capture", "scorer", "score_every", "n_scored")}
+        self.__init__(self.recipe, self.images, **kept)
 
     def latest(self) -> dict[str, float]:
         """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""
@@ -263,10 +285,24 @@ class Trainer:
         loss_d, loss_g, d_real, d_fake = self._window.mean(0).tolist()
         row = {"step": self.step, "images": self.images_seen, "seconds": round(self.seconds, 3)}
         self.history.append(row | {"loss_d": loss_d, "loss_g": loss_g, "d_real": d_real, "d_fake": d_fake})
+        if self.scorer is not None and self.step % self.score_every < LOG_EVERY:
+            self.history[-1]["frechet"] = self._score()
         if self.out is not None:
             checkpoint.append_history(self.out, self.history[-1])
         if self.step % self.snapshot_every == 0:
             self._take_snapshot()
+
+    def _score(self) -> float:
+        """The scorer's number for the generator as it is now; the best one's weights are kept."""
+        start = time.perf_counter()
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            G = self.generator()
+            value = float(self.scorer(sample(G, self.n_scored, seed=self.seed)))
+        if self.best is None or value < self.best["frechet"]:
+            weights = {k: v.cpu().contiguous().clone() for k, v in G.state_dict().items()}
+            self.best = {"step": self.step, "frechet": value, "weights": weights}
+        self._scoring += time.perf_counter() - start
+        return value
 
     def _check_finite(self) -> None:
         filled = LOG_EVERY if self.step % LOG_EVERY == 0 else self.step % LOG_EVERY
@@ -290,6 +326,14 @@ class Trainer:
         if self.G_ema is not None:
             z = torch.randn(n_statistics, G.noise_dim, generator=_generator(self.device, 0), device=self.device)
             recompute_batch_norm(G, z)
+        return G.eval()
+
+    def best_generator(self) -> nn.Module:
+        """The generator of the best score so far, in eval mode. UserError if nothing was scored yet."""
+        if self.best is None:
+            raise UserError("no score was taken yet; give the Trainer a scorer and train past score_every steps")
+        G = copy.deepcopy(self.G).requires_grad_(False)
+        G.load_state_dict(self.best["weights"])
         return G.eval()
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
@@ -343,10 +387,20 @@ class Trainer:
 
 @torch.no_grad()
 def sample(G: nn.Module, n: int, seed: int = 0, batch: int = 1_000) -> Tensor:
-    """n images of a generator from z ~ N(0, 1), uint8 (n, C, H, W) on its device. The noise is the same on every device."""
+    """n images of a generator from z ~ N(0, 1), uint8 (n, C, H, W) on its device. The noise is the same on every device.
+
+    Raises UserError if an image holds NaN or infinite values: as bytes they would pass for black.
+    """
     device = next(G.parameters()).device
-    rng = torch.Generator().manual_seed(seed)
-    parts = [to_uint8(G(torch.randn(min(batch, n - i), G.noise_dim, generator=rng).to(device))) for i in range(0, n, batch)]
+    rng, parts = torch.Generator().manual_seed(seed), []
+    for i in range(0, n, batch):
+        x = G(torch.randn(min(batch, n - i), G.noise_dim, generator=rng).to(device))
+        if not torch.isfinite(x).all():
+            bad = i + (~torch.isfinite(x).flatten(1).all(1)).nonzero()[0].item()
+            raise UserError(
+                f"image {bad} of the generator holds NaN or infinite values: its weights are damaged, or training diverged"
+            )
+        parts.append(to_uint8(x))
     return torch.cat(parts) if parts else torch.empty(0, *G.image_shape, dtype=torch.uint8, device=device)
 
 

@@ -2,31 +2,42 @@
 
 import torch
 
+from gan_course.training.trainer import NOTED
+
 ROWS = 10  # rows of the history that must agree (200 steps): a bad moment is not an illness
-FROM_STEP = 400  # the first steps of a healthy run look like any illness
+FROM_STEP = 500  # the first steps of a healthy run look like any illness
+SURE = 0.97  # D's mean output on real images, and 1 minus that on fakes, beyond which it wins
+HUGE = 1_000.0  # a loss that no game between equals has
+ALIKE = 0.23  # relative variety below which the samples look alike
 
 
 def diagnose(history, images, real) -> str | None:
-    """The illness that the curves or the samples show, in one sentence with a remedy; None for a healthy run.
+    """The illnesses that the curves and the samples show, in a sentence each, with a remedy; None for a healthy run.
 
     history: rows of `Trainer.history`. images, real: uint8 (N, C, H, W), fixed-noise samples and training images.
+    A loss that is no number stops a `Trainer` by itself (`Diverged`). How often this misses or cries wolf: docs/illnesses.md.
     """
     if not history or history[-1]["step"] < FROM_STEP:
         return None
-    recent = history[-ROWS:]
-    mean = {key: sum(row[key] for row in recent) / len(recent) for key in ("loss_g", "d_real", "d_fake")}
+    recent, found = history[-ROWS:], []
+    loss_d, loss_g, d_real, d_fake = (sum(row[key] for row in recent) / len(recent) for key in NOTED)
+    if max(abs(loss_d), abs(loss_g)) > HUGE:
+        found.append(
+            f"the losses run away: {loss_d:.3g} for D and {loss_g:.3g} for G over the last {len(recent)} rows. Try a lower "
+            "learning rate, and start over."
+        )
+    if d_real > SURE and d_fake < 1 - SURE:
+        found.append(
+            f"D wins: D(x) is {d_real:.2f} and D(G(z)) is {d_fake:.2f} over the last {len(recent)} rows, so G learns little. "
+            "Try a lower learning rate for D, or dropout in D."
+        )
     variety = relative_variety(images, real)
-    if variety < 0.25:
-        return (
+    if variety < ALIKE:
+        found.append(
             f"the samples look alike: the distance from a sample to its nearest neighbour is {variety:.0%} of what it is among "
             "real images. This is mode collapse; try a lower learning rate for G, or more noise for D (dropout)."
         )
-    if mean["d_real"] > 0.97 and mean["d_fake"] < 0.03:
-        return (
-            f"D wins: D(x) is {mean['d_real']:.2f} and D(G(z)) is {mean['d_fake']:.2f} over the last {len(recent)} rows, so G "
-            "learns little. Try a lower learning rate for D, or dropout in D."
-        )
-    return None
+    return " Also, ".join(found) or None
 
 
 def relative_variety(images, real) -> float:

@@ -34,6 +34,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="no Chromium here: install it (Debian, Ubuntu: apt-get install chromium)"))
 
 
+def pytest_generate_tests(metafunc):
+    """Every test runs on the pinned kernel; `@pytest.mark.kernels("pinned", "ipykernel7")` names others (tests/stacks)."""
+    if "kernel" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker("kernels")
+        metafunc.parametrize("kernel", marked.args if marked else ["pinned"], indirect=True, scope="session")
+
+
 def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -73,9 +80,16 @@ def server(home: Path, variables: dict[str, str]):
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
+def kernel(request, stack) -> str:
+    """What goes onto PYTHONPATH: the course, behind the packages of another kernel."""
+    return str(ROOT) if request.param == "pinned" else os.pathsep.join((str(stack(request.param)), str(ROOT)))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, kernel):
     """See `server`. Lessons run at smoke scale on the stand-ins."""
-    with server(tmp_path_factory.mktemp("lab"), {"GAN_COURSE_SCALE": "smoke", "OMP_NUM_THREADS": "1"}) as running:
+    variables = {"GAN_COURSE_SCALE": "smoke", "OMP_NUM_THREADS": "1", "PYTHONPATH": kernel}
+    with server(tmp_path_factory.mktemp("lab"), variables) as running:
         yield running
 
 
@@ -94,11 +108,18 @@ def chromium():
 def lab_page(chromium, lab):
     """JupyterLab, opened once for all tests, and the errors that its page and console have told."""
     _, port, token = lab
-    page, errors = chromium.new_context(viewport={"width": 1400, "height": 1100}).new_page(), []
+    context, errors = chromium.new_context(viewport={"width": 1400, "height": 1100}), []
+    page = context.new_page()
     watch(page, errors)
+    enter(page, port, token)
+    yield page, errors
+    context.close()
+
+
+def enter(page, port: int, token: str) -> None:
+    """Open JupyterLab in the page and wait until it is ready."""
     page.goto(f"http://127.0.0.1:{port}/lab?token={token}&reset")
     page.wait_for_function("() => window.jupyterapp?.commands?.hasCommand('notebook:run-all-cells')", timeout=90_000)
-    return page, errors
 
 
 def watch(page, errors: list[str]) -> None:
@@ -148,9 +169,11 @@ class Notebook:
             "async () => { const w = window.jupyterapp.shell.currentWidget; if (w?.context) { await w.context.save(); w.close() } }"
         )
 
-    def command(self, name: str):
+    def command(self, name: str, arguments: dict | None = None) -> None:
         """Run a command of JupyterLab and wait until it is done."""
-        return self.page.evaluate("async name => { await window.jupyterapp.commands.execute(name) }", name)
+        self.page.evaluate(
+            "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args) }", [name, arguments or {}]
+        )
 
     def start(self, name: str) -> None:
         """Run a command without waiting."""
@@ -164,6 +187,17 @@ class Notebook:
             .flatMap(c => c.outputs.toJSON()).filter(o => o.output_type === 'error').map(o => o.evalue)"""
         )
         assert not failed
+
+    def run_cell(self, i: int) -> None:
+        """Run the i-th cell."""
+        self.page.evaluate("i => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i }", i)
+        self.command("notebook:run-cell")
+
+    def theme(self, name: str) -> None:
+        """Change the colours of the page: "Light" or "Dark"."""
+        self.command("apputils:change-theme", {"theme": f"JupyterLab {name}"})
+        self.page.wait_for_function(f"() => document.body.dataset.jpThemeName === 'JupyterLab {name}'")
+        self.page.wait_for_timeout(500)
 
     def cell(self, i: int):
         """The output area of the i-th code cell."""
@@ -251,8 +285,7 @@ def far_away(lab, chromium, request):
 
     def open_(source) -> Notebook:
         name = write(root, source, request.node.name)
-        page.goto(f"http://127.0.0.1:{server.getsockname()[1]}/lab?token={token}&reset")
-        page.wait_for_function("() => window.jupyterapp?.commands?.hasCommand('notebook:run-all-cells')", timeout=90_000)
+        enter(page, server.getsockname()[1], token)
         return Notebook(page, name)
 
     yield open_

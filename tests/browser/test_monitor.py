@@ -1,6 +1,7 @@
-"""The training monitor in a real browser."""
+"""The training monitor in a real browser, the essentials on the newest ipykernel too."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -10,6 +11,7 @@ from gan_course.training import Trainer, recipe
 small = recipe("mlp-classic").vary(generator={"widths": (64, 64)}, discriminator={"widths": (64, 32)}, batch_size=50)
 digits = data.load("digits")
 trainer = Trainer(small, digits, precision="fp32")"""
+both_kernels = pytest.mark.kernels("pinned", "ipykernel7")
 SHOW = "monitor = widgets.TrainingMonitor(trainer, steps=100_000)\nmonitor"
 
 
@@ -35,7 +37,8 @@ def wait_for_step(page, area, beyond: int, seconds: float = 20) -> int:
 
 @pytest.fixture
 def monitor(open_notebook):
-    notebook = open_notebook([SETUP, SHOW])
+    recipe = "r = trainer.recipe\nprint(r.lr_d, r.lr_g, r.d_steps, r.loss)"
+    notebook = open_notebook([SETUP, SHOW, recipe])
     notebook.run_all()
     area = notebook.cell(1)
     expect(area.get_by_role("button", name="Train", exact=True)).to_be_visible()
@@ -53,12 +56,22 @@ def pause(page, area) -> int:
     return step(area)
 
 
+def test_an_error_in_the_page_would_fail(lab_page):
+    page, errors = lab_page
+    page.evaluate("() => { console.error('error one'); setTimeout(() => { throw new Error('error two') }) }")
+    page.wait_for_timeout(500)
+    assert ["error one" in errors[-2], "error two" in errors[-1]] == [True, True]
+
+
+@both_kernels
 def test_train_moves_and_pause_holds(monitor, page):
     _, area = monitor
     before = pictures(area)
     press(area, "Train")
     wait_for_step(page, area, 100)
     stopped = pause(page, area)
+    assert re.search(r"[\d,]+ images/s · \d+:\d\d trained · \d+:\d\d left", area.inner_text())
+    assert 0 < float(area.get_by_role("progressbar").get_attribute("value")) < 1
     after = pictures(area)
     assert len(after) == len(before) == 2
     assert all(a != b for a, b in zip(before, after, strict=True))
@@ -69,6 +82,7 @@ def test_train_moves_and_pause_holds(monitor, page):
     wait_for_step(page, area, stopped)
 
 
+@both_kernels
 def test_one_step_at_a_time(monitor, page):
     _, area = monitor
     press(area, "One step")
@@ -103,47 +117,86 @@ def test_the_history_can_be_scrubbed_by_keyboard(monitor, page):
     assert pictures(area) != now
     page.keyboard.press("End")
     expect(area.get_by_text("now", exact=True)).to_be_visible()
+    page.wait_for_timeout(300)
+    assert pictures(area) == now
 
 
 def test_settings_change_while_it_trains(monitor, page):
-    _, area = monitor
+    notebook, area = monitor
     press(area, "Train")
     wait_for_step(page, area, 20)
-    box = area.get_by_label("lr of D")
-    box.fill("0.0005")
-    box.press("Enter")
-    expect(area.get_by_text(re.compile(r"on: lr of D = 0\.0005"))).to_be_visible()
+    for label, value in (("lr of D", "0.0005"), ("lr of G", "0.0002"), ("D steps", "2")):
+        box = area.get_by_label(label)
+        box.fill(value)
+        box.press("Enter")
+        expect(area.get_by_text(f"on: {label} = {value}")).to_be_visible()
     area.get_by_label("loss", exact=True).select_option("minimax")
-    expect(area.get_by_text(re.compile("loss = minimax"))).to_be_visible()
-    wait_for_step(page, area, step(area))
+    expect(area.get_by_text("on: loss = minimax")).to_be_visible()
+    area.get_by_label("Speed").select_option("5 steps a second")
+    page.wait_for_timeout(1000)
+    before, start = step(area), time.monotonic()
+    at = wait_for_step(page, area, before + 4)
+    assert (at - before) / (time.monotonic() - start) < 8
+    pause(page, area)
+    notebook.run_cell(2)
+    expect(notebook.cell(2).get_by_text("0.0005 0.0002 2 minimax")).to_be_visible()
 
 
-def test_reload_and_run_again_goes_on(monitor, page):
+def test_pictures_are_kept_as_files(monitor, page, lab):
+    _, area = monitor
+    press(area, "Train")
+    wait_for_step(page, area, 40)
+    pause(page, area)
+    press(area, "Save animation")
+    expect(area.get_by_text(re.compile(r"saved .*\.gif, next to this notebook"))).to_be_visible()
+    press(area, "Save grids")
+    expect(area.get_by_text(re.compile(r"saved \d+ files in "))).to_be_visible()
+    assert [path.read_bytes()[:3] for path in (lab[0] / "pictures").glob("*.gif")] == [b"GIF"]
+    assert len(list((lab[0] / "pictures").rglob("step-*.png"))) > 2
+
+
+def test_to_the_end_in_one_go(open_notebook, page):
+    notebook = open_notebook([SETUP, SHOW.replace("100_000", "300")])
+    notebook.run_all()
+    press(notebook.cell(1), "Run to the end")
+    expect(notebook.cell(1).get_by_text("done: 300 steps")).to_be_visible()
+    assert step(notebook.cell(1)) == 300
+
+
+@both_kernels
+def test_reload_close_and_run_again_go_on(monitor, page):
     notebook, area = monitor
     press(area, "Train")
     wait_for_step(page, area, 100)
     notebook.command("docmanager:save")
     notebook.reload(page.url)
-    page.wait_for_timeout(1000)
-    notebook.page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
-    notebook.command("notebook:run-cell")
     area = notebook.cell(1)
-    expect(area.get_by_role("button", name="Train", exact=True)).to_be_visible()
+    expect(area.get_by_text("paused: the page was reloaded")).to_be_visible()
     at = step(area)
     assert at >= 100
     page.wait_for_timeout(1000)
     assert step(area) == at
     press(area, "Train")
-    wait_for_step(page, area, at)
+    at = wait_for_step(page, area, at)
+    pause(page, area)
+    notebook.close()
+    notebook.open()
+    notebook.run_cell(1)
+    area = notebook.cell(1)
+    expect(area.get_by_role("button", name="Train", exact=True)).to_be_visible()
+    assert step(area) >= at
+    press(area, "Train")
+    wait_for_step(page, area, step(area))
 
 
 def test_a_hidden_tab_pauses_and_goes_on(monitor, page):
     _, area = monitor
     press(area, "Train")
-    wait_for_step(page, area, 20)
-    page.evaluate("() => { const until = Date.now() + 4000; while (Date.now() < until); }")  # no timer runs, as in a hidden tab
-    expect(area.get_by_text(re.compile("paused: tab hidden"))).to_be_visible()
-    wait_for_step(page, area, step(area))
+    at = wait_for_step(page, area, 20)
+    # headless Chromium hides no page: here no timer of the page runs, which is what a hidden tab comes to
+    page.evaluate("() => { const until = Date.now() + 4000; while (Date.now() < until); }")
+    expect(area.get_by_text(re.compile("paused: tab hidden.* for [3-9] s; it goes on by itself"))).to_be_visible()
+    wait_for_step(page, area, max(at, step(area)))
 
 
 def test_two_monitors_do_not_disturb_each_other(open_notebook, page):
@@ -164,14 +217,15 @@ print("as if alone:", all(torch.equal(a, b) for a, b in zip(alone.G.parameters()
         wait_for_step(page, area, 100)
     for area in areas:
         pause(page, area)
-    page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 3 }")
-    notebook.command("notebook:run-cell")
+    notebook.run_cell(3)
     expect(notebook.cell(3).get_by_text("as if alone: True")).to_be_visible()
 
 
 def test_far_from_the_server(far_away):
     notebook = far_away([SETUP, SHOW])
     page = notebook.page
+    took = page.evaluate("async () => { const t = performance.now(); await fetch('/api'); return performance.now() - t }")
+    assert took > 300
     notebook.run_all()
     area = notebook.cell(1)
     press(area, "Train")
@@ -181,9 +235,9 @@ def test_far_from_the_server(far_away):
     assert step(area) == stopped
 
 
+@both_kernels
 def test_an_interrupted_cell_goes_on(open_notebook, page):
     notebook = open_notebook([SETUP, SHOW, "monitor.run()"])
-    page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 0 }")
     notebook.start("notebook:run-all-cells")
     area = notebook.cell(2)
     expect(area.get_by_text(re.compile(r"step \d"))).to_be_visible(timeout=60_000)
@@ -205,6 +259,6 @@ def test_out_of_sight_it_goes_on(open_notebook, page):
     press(area, "Train")
     at = wait_for_step(page, area, 20)
     page.locator(".jp-NotebookPanel:visible .jp-CodeCell").last.scroll_into_view_if_needed()
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(5000)
     page.locator(".jp-NotebookPanel:visible .jp-CodeCell").nth(1).scroll_into_view_if_needed()
-    assert wait_for_step(page, area, at + 50, seconds=2)
+    wait_for_step(page, area, at + 20, seconds=2)

@@ -12,11 +12,13 @@ ROOT = Path(__file__).resolve().parents[2]
 CELL_SECONDS = 25
 
 
-def run_nbval(notebook: Path, folder: Path, source: str, package: Path = ROOT) -> subprocess.CompletedProcess:
+def run_nbval(
+    notebook: Path, folder: Path, source: str, package: Path = ROOT, stack: Path | None = None, grade: str = ""
+) -> subprocess.CompletedProcess:
     """`pytest --nbval-lax` over a copy of `notebook`, at smoke scale; stdout holds what failed.
 
     source: "offline" (no data, an empty cache, no network) or "real" (`GAN_COURSE_DATA`). package: where gan_course is
-    imported from.
+    imported from. stack: a folder of packages that come before the installed ones. grade: GAN_COURSE_GRADE.
     """
     folder.mkdir(parents=True, exist_ok=True)
     copy = shutil.copy(notebook, folder)
@@ -24,8 +26,8 @@ def run_nbval(notebook: Path, folder: Path, source: str, package: Path = ROOT) -
     env |= {
         "GAN_COURSE_SCALE": "smoke",
         "GAN_COURSE_OFFLINE": "1",
-        "GAN_COURSE_GRADE": "",
-        "PYTHONPATH": str(package),
+        "GAN_COURSE_GRADE": grade,
+        "PYTHONPATH": os.pathsep.join(map(str, filter(None, (stack, package)))),
         "OMP_NUM_THREADS": "1",
         "XDG_CACHE_HOME": str(folder / "cache"),
     }
@@ -40,3 +42,9 @@ def run_nbval(notebook: Path, folder: Path, source: str, package: Path = ROOT) -
 def nbval():
     """See `run_nbval`."""
     return run_nbval
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT

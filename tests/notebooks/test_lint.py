@@ -86,3 +86,23 @@ def test_notebook_is_small_and_names_no_machine(request, notebook):
     own = {os.path.expanduser("~") + os.sep, str(ROOT.parent) + os.sep, "/tmp/", "C:\\Users\\"}
     prose = re.sub(r"base64,[A-Za-z0-9+/=]+|\"image/png\": \"[^\"]+\"", "", text)
     assert not [path for path in own if path in prose]
+
+
+def test_the_bootstrap_is_the_first_code_cell_and_the_same_everywhere():
+    found = {next(c.source for c in nbformat.read(p, as_version=4).cells if c.cell_type == "code") for p in NOTEBOOKS}
+    assert len(found) == 1
+    (source,) = found
+    assert "google.colab" in source and len(source.splitlines()) <= 10
+    told = subprocess.run([sys.executable, "-c", "import gan_course; print(gan_course.__version__)"], capture_output=True, text=True)
+    assert told.stdout.strip() in source or ".dev" in told.stdout
+
+
+def test_no_placeholder_is_left(notebook):
+    assert not [cell.source for cell in notebook.cells if re.search(r"\{\{\w+\}\}", cell.source)]
+
+
+def test_every_check_has_its_answer_and_a_lesson_has_four_to_eight(notebook, request):
+    tagged = {tag: [c.id for c in notebook.cells if tag in c.metadata.get("tags", [])] for tag in TAGS}
+    answers = tagged["solution" if "solutions" in request.node.name else "stub"]
+    assert tagged["check"] == [f"check_{name}" for name in answers]
+    assert 4 <= len(answers) <= 8

@@ -1,0 +1,26 @@
+"""Scores of generated images, from the features and class probabilities that an extractor gives (`gan_course.features`)."""
+
+from gan_course.evaluation.classes import Spread, class_shares, classifier_score, missing_modes
+from gan_course.evaluation.frechet import Moments, frechet_distance, moments
+from gan_course.evaluation.neighbours import Overlap, kernel_distance, nearest, overlap
+from gan_course.evaluation.protocol import NEIGHBOURS, Protocol, Reference, Score, score, table
+
+__all__ = [
+    "NEIGHBOURS",
+    "Moments",
+    "Overlap",
+    "Protocol",
+    "Reference",
+    "Score",
+    "Spread",
+    "class_shares",
+    "classifier_score",
+    "frechet_distance",
+    "kernel_distance",
+    "missing_modes",
+    "moments",
+    "nearest",
+    "overlap",
+    "score",
+    "table",
+]

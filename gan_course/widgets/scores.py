@@ -1,0 +1,82 @@
+"""The score explorer: one slider from real images through truncation to collapse, and what every score says on the way."""
+
+import ipywidgets as W
+import torch
+
+from gan_course import latent, plotting
+from gan_course.training.trainer import to_uint8
+from gan_course.widgets.controls import Controls, line
+
+LIMITS = (1.5, 1.0, 0.6, 0.3)  # truncation of z
+FEW = (100, 20, 5)  # different z that are left
+SHOWN = 40
+MEASURES = {
+    "frechet": "Fréchet distance",
+    "classifier_score": "classifier score",
+    "precision": "precision",
+    "recall": "recall",
+    "coverage": "coverage",
+}
+
+
+class ScoreExplorer(Controls):
+    """A slider over stages between real images and a collapsed generator; everything is scored once, when it is made.
+
+    G: a generator in eval mode, z (N, noise_dim) → images (N, C, H, W) in [-1, 1]. reference: an `evaluation.Reference`.
+    real: uint8 images (N, C, H, W), best the test set. n: images at each stage.
+    """
+
+    text = "Score explorer: run this cell in a notebook to move the slider."
+
+    def __init__(self, G, reference, real, n: int = 1_000):
+        self.stage = 1
+        self.images = dict(self._stages(G, real, n))
+        self.scores = {name: reference.measure(images, subsets=1) for name, images in self.images.items()}
+
+    @staticmethod
+    @torch.no_grad()
+    def _stages(G, real, n: int):
+        device = next(G.parameters()).device
+        z = torch.randn(n, G.noise_dim, generator=torch.Generator().manual_seed(0))
+        draw = lambda z: torch.cat([to_uint8(G(part.to(device))).cpu() for part in z.split(500)])  # noqa: E731
+        yield "real images", real[:n].cpu()
+        yield "generator", draw(z)
+        for limit in LIMITS:
+            yield f"z cut at ±{limit:g}", draw(latent.truncate(z, limit))
+        for few in FEW:
+            yield f"only {few} different z", draw(z[:few]).repeat(-(-n // few), 1, 1, 1)[:n]
+
+    @property
+    def name(self) -> str:
+        """The stage that the slider stands at."""
+        return list(self.images)[self.stage]
+
+    def build(self) -> W.Widget:
+        self._slider = W.IntSlider(
+            description="real to collapsed", min=0, max=len(self.images) - 1, value=self.stage, layout={"width": "460px"}
+        )
+        self._slider.style.description_width = "initial"
+        self._slider.observe(lambda change: self._move(change["new"]), "value")
+        self._words, self._picture = W.HTML(), W.HTML()
+        self.draw()
+        return W.VBox([self._slider, self._words, self._picture])
+
+    def _move(self, stage: int) -> None:
+        self.stage = stage
+        self.draw()
+
+    def draw(self) -> None:
+        """Bring the words and pictures up to date."""
+        told = ", ".join(f"{title} {self.scores[self.name][key]:.3g}" for key, title in MEASURES.items())
+        self._words.value = line(f"{self.name}: {told}")
+        self._picture.value = self.picture()
+
+    def picture(self) -> str:
+        shares = {title: [s[key] for s in self.scores.values()] for key, title in list(MEASURES.items())[2:]}
+        stages = range(len(self.images))
+        now = plotting.grid(self.images[self.name][:SHOWN], title=self.name, width=300)
+        look = {"xlabel": "stage of the slider", "mark": self.stage, "size": (330, 260)}
+        clouds = plotting.curves(stages, shares, ylabel="share", **look)
+        distance = [max(s["frechet"], 1e-3) for s in self.scores.values()]
+        frechet = plotting.curves(stages, {"Fréchet distance": distance}, ylabel="Fréchet distance", log=True, **look)
+        return f'<div style="display:flex;flex-wrap:wrap">{now.html()}{frechet.html()}{clouds.html()}</div>'

@@ -1,0 +1,593 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 04 Evaluating a GAN
+#
+# {{badges}}
+#
+# Which of two generators is better? Losses do not say, eyes are easily fooled, and every number that people print can be fooled
+# too, each in its own way. You write the scores yourself, fool them one after the other, and end with a protocol that you can trust.
+#
+# **You will be able to**
+#
+# - say why losses do not rank GANs, and look at samples without fooling yourself
+# - write the Fréchet distance (FID) and the classifier score (Inception Score), and say what each cannot see
+# - read precision, recall and coverage, and find a collapsed generator that passes by eye
+# - catch a generator that copies its training images
+# - name everything that a score depends on, and refuse an unfair comparison
+#
+# **You need** [lesson 01](01_mlp_gan.ipynb): training, EMA, the shipped generator.
+#
+# | scale | time | what happens |
+# |---|---|---|
+# | `smoke` | under 30 s | a few steps, hundreds of samples: the notebook is tested, the numbers say little |
+# | `cpu` | about 5 min | two runs of 40 s each, scores on up to 10,000 samples |
+# | `gpu` | about 5 min | two runs of 60 s each, scores on up to 50,000 samples |
+#
+# The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
+
+# %%
+# {{bootstrap}}
+
+# %% [markdown]
+# What this lesson uses:
+
+# %%
+import torch
+from torch import nn
+
+from gan_course import UserError, checks, data, evaluation, features, latent, plotting, scale, widgets
+from gan_course.training import Trainer, pretrained, recipe, sample
+
+budget = scale.budget("04")
+device = "cuda" if torch.cuda.is_available() else "cpu"
+n_few = min(1_000, budget.n_eval)                  # enough for a quick look
+print(f"scale {scale.name()}, device {device}")
+
+# %% [markdown]
+# The data, split as every score needs it: the training images, which generators learn from, and test images that nobody has learned from.
+
+# %%
+mnist = data.load("mnist", limit=budget.images, device=device, fallback="digits")
+test = data.load("mnist", "test", limit=budget.images, device=device, fallback="digits")
+print(f"{len(mnist):,} training images, {len(test):,} test images of {mnist.name}")
+
+# %% [markdown]
+# And a generator to be judged: the shipped one. Here are two sets of its samples. One of the two generators behind them is badly ill. Which?
+
+# %%
+G = pretrained("mlp-tuned-mnist").to(device)
+
+
+class Collapsed(nn.Module):
+    """A generator that has forgotten all z but a few; each draw is one of them, shaken a little."""
+
+    def __init__(self, G, few=20, shake=0.1):
+        super().__init__()
+        self.G, self.noise_dim, self.image_shape, self.shake = G, G.noise_dim, G.image_shape, shake
+        self.register_buffer("z", torch.randn(few, G.noise_dim, generator=torch.Generator().manual_seed(1)))
+
+    def forward(self, z):
+        choice = z[:, 0].mul(1e4).long() % len(self.z)
+        return self.G(self.z[choice] + self.shake * z)
+
+
+collapsed = Collapsed(G).to(device)
+plotting.grids({"generated: A": sample(G, 20, seed=3), "generated: B": sample(collapsed, 20, seed=3)}, columns=5)
+
+# %% [markdown]
+# Sample by sample both are equally good. B draws from only 20 different z; look for twins, digit by digit, and you can find some. Without a suspicion nobody does. By the end
+# of the lesson you have three numbers that see it at once.
+#
+# ## Losses do not rank GANs
+# Two recipes from lesson 01, the same data and the same time. Besides its losses, each run scores itself now and then: `Trainer` hands samples from fixed
+# noise and averaged weights to a callable. Ours is the Fréchet distance of lesson 01, against all training images on a classifier's features:
+
+# %%
+judge = features.classifier(mnist.name, device)
+reference = evaluation.Reference(mnist, judge, test)
+print(f"{judge.name} recognises {judge.card['test_accuracy']:.1%} of its test images")
+
+# %% [markdown]
+# Guess first.
+
+# %%
+widgets.Prediction(
+    "While the pictures of a run get better, the loss of G",
+    ("falls", "rises", "stays where it is"),
+    answer=1,
+    why="D gets better too, and G's loss is measured by D.",
+)
+
+# %% [markdown]
+# Two runs, scored as they go. At `cpu` scale this takes under two minutes.
+
+# %%
+n_scored, precision, runs = min(5_000, budget.n_eval), "auto", {}
+for name in ("mlp-classic", "mlp-tuned"):
+    every = 20 if budget.rung_steps else 300
+    run = Trainer(recipe(name), mnist, scorer=reference.frechet, score_every=every, n_scored=n_scored, precision=precision)
+    runs[name] = run.run(steps=budget.rung_steps, seconds=budget.rung_seconds)
+    precision = run.precision
+    print(f"{name:12} {run.step:6} steps, best score {run.best['frechet']:.0f} at step {run.best['step']}")
+
+# %% [markdown]
+# The losses of G, and the scores, over the same steps:
+
+# %%
+steps = {f"{name}": [row["step"] for row in run.history] for name, run in runs.items()}
+loss_g = {f"{name}": [row["loss_g"] for row in run.history] for name, run in runs.items()}
+plotting.curves(steps, loss_g, xlabel="step", ylabel="loss of G", title="Which one draws better?")
+
+# %% [markdown]
+# Now the same runs, scored:
+
+# %%
+scored = {name: [row for row in run.history if "frechet" in row] for name, run in runs.items()}
+steps = {name: [row["step"] for row in rows] for name, rows in scored.items()}
+values = {name: [row["frechet"] for row in rows] for name, rows in scored.items()}
+plotting.curves(steps, values, xlabel="step", ylabel="Fréchet distance", log=True, title="Lower is better")
+
+# %% [markdown]
+# At `cpu` scale the losses end close together, the scores far apart; and within each run the loss rises while the pictures improve. G's loss is measured by an opponent
+# that learns too: a higher loss can mean a stronger D, not a worse G. How well do the loss and the score of one run agree in order?
+
+# %%
+for name, rows in scored.items():
+    ranks = [torch.tensor([row[key] for row in rows]).argsort().argsort().double() for key in ("loss_g", "frechet")]
+    agreement = torch.corrcoef(torch.stack(ranks))[0, 1]
+    print(f"{name:12} rank correlation of G's loss and the score: {agreement:+.2f} over {len(rows)} scores")
+
+# %% [markdown]
+# If low loss meant good samples, both numbers would be close to +1. The best checkpoint of a run is a question for the score: `trainer.best_generator()` gives it,
+# and `python -m gan_course train … --score-every 1000` keeps it as `best.safetensors`.
+#
+# ## Looking, honestly
+# Eyes are the first instrument. Three rules keep them honest: the same noise every time (fixed noise), samples drawn at random, and never the best of many.
+# Here is what breaking the last rule does: left random samples, right the ones of which the classifier is surest.
+
+# %%
+fake = sample(G, n_few, seed=0).cpu()
+f_fake, p_fake = judge.describe(fake)
+picked = p_fake.max(1).values.argsort(descending=True)[:32]
+plotting.grids({"generated: at random": fake[:32], "generated: picked": fake[picked]})
+
+# %% [markdown]
+# Same generator. Every paper figure without the word "random" may be the right one.
+#
+# What lies between two z? If G had learned single images by heart, the way from one to the next would pass through nonsense. Yours passes through digits:
+
+# %%
+ends = [torch.randn(100, generator=torch.Generator().manual_seed(seed)) for seed in (4, 5)]
+with torch.no_grad():
+    way = G(latent.slerp(*ends, torch.linspace(0, 1, 10)).to(device))
+plotting.grid(data.denormalise(way), columns=10, title="From one z to another")
+
+# %% [markdown]
+# And is a sample new, or is it a training image? Beside each sample, its nearest training image by pixels and by features:
+
+# %%
+some = mnist.data[:10_000].cpu()                   # a part of the training images, for speed
+f_some = judge.features(some)
+by_pixel = evaluation.nearest(fake[:8], some)[1][:, 0]
+by_feature = evaluation.nearest(f_fake[:8], f_some)[1][:, 0]
+rows = {"generated": fake[:8], "real: nearest by pixels": some[by_pixel], "real: nearest by features": some[by_feature]}
+plotting.grids(rows, columns=8, across=1, width=500)
+
+# %% [markdown]
+# Neighbours, not copies: another slant, another thickness. Pixels and features disagree about what "near" means; a copy moved by a pixel will show why that matters.
+#
+# ## The Fréchet distance
+# The classifier turns each image into 64 features. Real images make one cloud, generated ones another. Describe each cloud by its mean μ and covariance C, and
+# ask how far two such Gaussians are apart (Heusel et al. 2017):
+#
+# $$|\mu_a - \mu_b|^2 + \text{Tr}\big(C_a + C_b - 2\,(C_a C_b)^{1/2}\big)$$
+#
+# The first term sees a cloud in the wrong place, the second one of the wrong shape.
+#
+# ### Exercise: write it
+# `torch.cov` wants features in rows: `torch.cov(a.T)`. The trace of a matrix's root is the sum of the roots of its eigenvalues, `torch.linalg.eigvals(…).real`.
+
+
+# %% tags=["stub"] name="frechet_distance"
+def frechet_distance(a, b):
+    """Features (N, d) and (M, d), float64 → their Fréchet distance."""
+    ...                                            # four lines: means, covariances, eigenvalues, the sum
+
+
+# %% tags=["solution"] name="frechet_distance"
+def frechet_distance(a, b):
+    """Features (N, d) and (M, d), float64 → their Fréchet distance."""
+    ca, cb = torch.cov(a.T), torch.cov(b.T)
+    roots = torch.linalg.eigvals(ca @ cb).real.clamp(min=0).sqrt()
+    return (a.mean(0) - b.mean(0)).square().sum() + ca.trace() + cb.trace() - 2 * roots.sum()
+
+
+# %% tags=["check", "nbval-check-output"] name="check_frechet_distance"
+checks.frechet_distance(frechet_distance)
+
+# %% [markdown]
+# Compare yours with the library's on real features. The library's own tests compare it, and the scores below, with
+# [torch-fidelity](https://github.com/toshas/torch-fidelity).
+
+
+# %%
+def agree(yours, library):
+    """Do two numbers differ by less than one part in ten thousand?"""
+    told = "not written yet" if yours is None else abs(float(yours) / library - 1) < 1e-4
+    print("yours and the library's agree to 1e-4:", told)
+
+
+a, b = f_fake.double(), reference.features.double()
+agree(frechet_distance(a, b), evaluation.frechet_distance(a, b))
+
+# %% [markdown]
+# A distance of 30 says nothing by itself. Two references belong beside every score: **real test images**, the best that anyone can hope for, and **noise**. Noise is no
+# ceiling: a generator can do worse.
+
+# %%
+noise = torch.randint(0, 256, (n_few, *mnist.shape), dtype=torch.uint8)
+bars = {"real test images": reference.frechet(test.data), "shipped generator": reference.frechet(fake)}
+bars |= {f"generated: {name}": run.best["frechet"] for name, run in runs.items()} | {"noise": reference.frechet(noise)}
+plotting.bars(bars, xlabel="Fréchet distance, logarithmic", log=True)
+
+# %% [markdown]
+# ### The number of samples
+# The same generator, the same reference. Only the number of samples changes.
+
+# %%
+widgets.Prediction(
+    "From 100 samples to thousands, the Fréchet distance of one generator",
+    ("rises", "falls", "scatters around one value"),
+    answer=1,
+    why="A covariance from few samples is off, and every error makes the distance larger: the estimate is biased.",
+)
+
+# %% [markdown]
+# Measured, on the first 100, 200, … of the same samples:
+
+# %%
+many = sample(G, budget.n_eval, seed=1).cpu()
+f_many, p_many = judge.describe(many)
+sizes = [n for n in (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000) if n <= budget.n_eval]
+by_size = {n: evaluation.frechet_distance(f_many[:n], reference.moments) for n in sizes}
+plotting.curves(sizes, {"shipped generator": list(by_size.values())}, xlabel="samples", ylabel="Fréchet distance")
+
+# %% [markdown]
+# It falls, though not one sample got better. A covariance from few samples is itself off, and every error makes the distance larger. So:
+
+# %% tags=["nbval-check-output"]
+print("fewer samples, larger distance:", by_size[sizes[0]] > by_size[sizes[-1]])
+
+# %% [markdown]
+# The kernel distance (KID, Bińkowski et al. 2018) compares samples in pairs and does not have this bias; its price is a wide spread over subsets:
+
+# %%
+for n in sizes:
+    kid = evaluation.kernel_distance(f_many[:n], reference.features, subsets=10)
+    print(f"{n:6} samples   Fréchet distance {by_size[n]:8.2f}   kernel distance {kid.mean:9.3g} ± {kid.std:.2g}")
+
+# %% [markdown]
+# ## The classifier score
+# Another idea (Salimans et al. 2016): let the classifier name each image. Good images make it sure, p(y|x) is peaked; a varied generator makes all names equally frequent, the
+# average p(y) is flat. One number measures both:
+#
+# $$\exp\ \mathbb{E}_x\ \text{KL}\big(p(y|x)\ \|\ p(y)\big), \qquad \text{KL}(p\|q) = \sum_y p_y (\log p_y - \log q_y)$$
+#
+# With an Inception network's probabilities this is the Inception Score; on our classifier it is the "classifier score". It lies between 1 and the number of classes.
+#
+# ### Exercise: write it
+# One row an image, one column a class.
+
+
+# %% tags=["stub"] name="classifier_score"
+def classifier_score(p):
+    """Class probabilities (N, K) → the score."""
+    ...                                            # two lines: the average row, then exp of the mean KL
+
+
+# %% tags=["solution"] name="classifier_score"
+def classifier_score(p):
+    """Class probabilities (N, K) → the score."""
+    q = p.mean(0)
+    return (p * (p.log() - q.log())).sum(1).mean().exp()
+
+
+# %% tags=["check", "nbval-check-output"] name="check_classifier_score"
+checks.classifier_score(classifier_score)
+
+# %% [markdown]
+# Against the library, on the same probabilities in one piece (papers use ten splits and report the mean). Probabilities of exactly 0 are lifted a little, for the logarithm:
+
+# %%
+p = p_fake.double().clamp(min=1e-12)
+agree(classifier_score(p), evaluation.classifier_score(p, splits=1).mean)
+
+# %% [markdown]
+# Now fool it. Take **one** real image of each class, the ones of which the classifier is surest, and show them again and again:
+
+# %% tags=["nbval-check-output"]
+p_test = judge.probabilities(test.data)
+ten = torch.stack([p_test[:, k].argmax() for k in range(10)])
+score = evaluation.classifier_score(p_test[ten].repeat(50, 1), splits=1).mean
+print("ten images, again and again, score above 9 of 10:", score > 9)
+
+# %% [markdown]
+# Nearly the highest score there is, from ten images. And the score never looks at real data at all: a generator of clear letters would do just as well. Keep it for
+# comparison with old papers.
+#
+# ## Precision, recall, coverage
+# Quality and variety are two questions, so ask them apart (Kynkäänniemi et al. 2019). Put a ball around every real image's features, as wide as its third nearest
+# real neighbour is away: together they are the real cloud. The same around every fake.
+#
+# - **precision**: which share of the fakes lies in the real cloud?
+# - **recall**: which share of the real images lies in the fake cloud?
+#
+# ### Exercise: write both
+# `distance[i, j]` is from fake i to real image j; `radius_real[j]` and `radius_fake[i]` are the balls.
+
+
+# %% tags=["stub"] name="precision_and_recall"
+def precision_and_recall(distance, radius_real, radius_fake):
+    """distance (N, M), radius_real (M,), radius_fake (N,) → two numbers, precision and recall."""
+    ...                                            # two lines
+
+
+# %% tags=["solution"] name="precision_and_recall"
+def precision_and_recall(distance, radius_real, radius_fake):
+    """distance (N, M), radius_real (M,), radius_fake (N,) → two numbers, precision and recall."""
+    precision = (distance <= radius_real).any(1).float().mean()
+    return precision, (distance <= radius_fake[:, None]).any(0).float().mean()
+
+
+# %% tags=["check", "nbval-check-output"] name="check_precision_and_recall"
+checks.precision_and_recall(precision_and_recall)
+
+# %% [markdown]
+# **Coverage** (Naeem et al. 2020) turns the balls round: around the *real* images only, and it counts the real images that have a fake in their ball. One odd fake with a
+# huge ball can raise recall; it cannot raise coverage.
+#
+# ### A collapsed generator
+# Back to the two generators of the beginning. Predict before you run: on which scores does B fail?
+
+# %%
+def row(images):
+    """All scores of uint8 images (N, C, H, W)."""
+    return reference.measure(images, subsets=5)
+
+
+table = {"real test images": row(test.data[:n_few]), "A: shipped": row(fake)}
+table["B: collapsed"] = row(sample(collapsed, n_few, seed=0))
+names = ("frechet", "classifier_score", "precision", "recall", "coverage")
+print(f"{'':18}" + "".join(f"{name:>18}" for name in names))
+for who, scores in table.items():
+    print(f"{who:18}" + "".join(f"{scores[name]:18.3f}" for name in names))
+
+# %% [markdown]
+# Precision does not mind: every sample is a decent digit. The classifier score hardly minds. Recall and coverage fall, because most of the real cloud has no fake near it:
+
+# %% tags=["nbval-check-output"]
+recall = {who: scores["recall"] for who, scores in table.items()}
+print("B's recall is less than half of what real test images get:", recall["B: collapsed"] < recall["real test images"] / 2)
+
+# %% [markdown]
+# ### Missing classes
+# A coarser collapse is easier to count: classes that are never drawn. But a classifier slips now and then, so "no sample at all" is the wrong question, and rare classes
+# are rare among real images too.
+#
+# ### Exercise: which classes are missing?
+# Call a class missing if its share among the samples is less than a tenth of its share among real images.
+
+
+# %% tags=["stub"] name="missing_classes"
+def missing_classes(shares, real_shares):
+    """Shares of the classes (K,) among samples and among real images → indices of the missing ones."""
+    ...                                            # your line
+
+
+# %% tags=["solution"] name="missing_classes"
+def missing_classes(shares, real_shares):
+    """Shares of the classes (K,) among samples and among real images → indices of the missing ones."""
+    return (shares < 0.1 * real_shares).nonzero().flatten()
+
+
+# %% tags=["check", "nbval-check-output"] name="check_missing_classes"
+checks.missing_classes(missing_classes)
+
+# %% [markdown]
+# Does such counting work? The drawn set `shapes` has 80 modes (ten shapes in eight colours), known exactly, and a classifier that tells all 80 apart. Take some modes out of its
+# images and let the classifier find which:
+
+# %% tags=["nbval-check-output"]
+shapes, eye = data.load("shapes", "test", limit=1_600), features.classifier("shapes")
+gone = torch.tensor([3, 17, 40, 79])
+named = eye.probabilities(shapes.data)
+kept = ~torch.isin(shapes.modes, gone)
+found = evaluation.missing_modes(evaluation.class_shares(named[kept]), evaluation.class_shares(named))
+print("taken out:", gone.tolist(), " found missing:", found)
+
+# %% [markdown]
+# ## A generator that copies
+# The opposite illness: a "generator" that returns training images, each moved by a pixel. Nothing is new in what it draws.
+
+# %%
+chosen = torch.randperm(len(some), generator=torch.Generator().manual_seed(0))[:n_few]
+copies = torch.roll(some[chosen], 1, dims=3)
+table["C: copies"] = row(copies)
+for who, scores in table.items():
+    print(f"{who:18}" + "".join(f"{scores[name]:18.3f}" for name in names))
+
+# %% [markdown]
+# By every one of these scores C is an excellent generator: they compare clouds, and a copy of the cloud is a cloud like it. What gives it away is the single sample. How far is each from its
+# nearest training image, compared with real *test* images?
+
+# %%
+f_copies, f_test = judge.features(copies[:500]), judge.features(test.data[:500])
+near = {"real test images": f_test, "A: shipped": f_fake[:500], "C: copies": f_copies}
+near = {who: evaluation.nearest(f, f_some)[0][:, 0] for who, f in near.items()}
+plotting.histogram(near, bins=40, xlabel="distance to the nearest training image, in features")
+
+# %% [markdown]
+# The copies sit at the left, nearer to the training set than unseen real images ever come on average. As a number:
+
+# %% tags=["nbval-check-output"]
+median = {who: distance.median() for who, distance in near.items()}
+print("copies lie nearer than test images do:", (median["C: copies"] < median["real test images"]).item())
+
+# %% [markdown]
+# By pixels you would miss many: a digit moved by one pixel is far from itself. Is the nearest training image of a copy its original?
+
+# %%
+by_pixel = evaluation.nearest(copies[:200], some)[1][:, 0]
+by_feature = evaluation.nearest(f_copies[:200], f_some)[1][:, 0]
+print(f"original found by pixels:   {(by_pixel == chosen[:200]).float().mean():.0%}")
+print(f"original found by features: {(by_feature == chosen[:200]).float().mean():.0%}")
+
+# %% [markdown]
+# The more training images there are, the more strangers lie nearer in pixels than the moved original. Look at both kinds of neighbour, as in the pictures above.
+#
+# ### Exercise: which score tells?
+# For each illness the one instrument that shows it best: `"precision"`, `"recall"` or `"nearest neighbours"`.
+
+# %% tags=["stub"] name="which_score_tells"
+answers = {
+    "G draws beautiful images, all of three classes": ...,
+    "G returns training images, moved by a pixel": ...,
+    "G draws all classes, and a third of its images are smears": ...,
+}
+
+# %% tags=["solution"] name="which_score_tells"
+answers = {
+    "G draws beautiful images, all of three classes": "recall",
+    "G returns training images, moved by a pixel": "nearest neighbours",
+    "G draws all classes, and a third of its images are smears": "precision",
+}
+
+# %% tags=["check", "nbval-check-output"] name="check_which_score_tells"
+checks.which_score_tells(answers)
+
+# %% [markdown]
+# ## From real to collapsed
+# All scores at once. The slider starts at real images, goes to the generator, then pulls z towards 0 (truncation: more typical, less varied), and ends with a handful of different z. Watch which score
+# moves first.
+
+# %%
+widgets.ScoreExplorer(G, reference, test.data, n=n_few)
+
+# %% [markdown]
+# Truncation raises precision while recall falls: a dial between quality and variety, which papers turn for their figures. At the stage with 100 different z compare it with a mild truncation: the
+# Fréchet distance and the classifier score prefer the 100 z, recall has already given them up.
+#
+# ## Protocol
+# What else moves a score while the generator stands still? The reference, the extractor, the seed, the number of samples. Measured:
+
+# %%
+other = features.classifier("digits" if mnist.name == "mnist" else "mnist", device)
+against_test = evaluation.moments(judge.features(test.data))
+small = evaluation.frechet_distance(f_many[:n_few], reference.moments)
+changes = {"as above": reference.frechet(many), "another seed": reference.frechet(sample(G, budget.n_eval, seed=2).cpu())}
+changes |= {"fewer samples": small, "against the test set": evaluation.frechet_distance(f_many, against_test)}
+changes["another extractor"] = evaluation.frechet_distance(other.features(many), other.features(some))
+plotting.bars(changes, xlabel="Fréchet distance of one and the same generator")
+
+# %% [markdown]
+# And resizing: shrunk by half and enlarged again, two ways. FID resizes every image to 299×299, so the library that does it is part of the score (Parmar et al. 2022).
+
+# %%
+def shrunk(images, mode, antialias):
+    half = nn.functional.interpolate(images.float(), scale_factor=0.5, mode=mode, antialias=antialias)
+    whole = nn.functional.interpolate(half, size=images.shape[2:], mode="bilinear")
+    return whole.round().clamp(0, 255).to(torch.uint8)
+
+
+real = test.data[:n_few].cpu()
+resized = {"real test images": real, "averaged": shrunk(real, "bilinear", True), "every second pixel": shrunk(real, "nearest", False)}
+plotting.bars({name: reference.frechet(x) for name, x in resized.items()}, xlabel="Fréchet distance of real images")
+
+# %% [markdown]
+# So a score travels with its protocol. `Reference.score` returns both, with the two references; comparing scores of different protocols is refused, and the line says why:
+
+# %% tags=["nbval-check-output"]
+few, more = (reference.score(many[:n], seed=1) for n in (n_few // 2, n_few))
+try:
+    few.compare(more)
+except UserError as error:
+    print(str(error).split(":")[0])
+
+# %% [markdown]
+# Everything that one score knows about itself:
+
+# %%
+print(evaluation.table(more))
+
+# %% [markdown]
+# The same from a terminal, for a run's folder, a file or a shipped generator: `python -m gan_course evaluate mlp-tuned-mnist --json`. On our features the names are "Fréchet distance" and "classifier
+# score". **FID** and **Inception Score** are the same formulas on the features of one particular Inception network, and only then may be called so: `--inception FILE` uses
+# torch-fidelity's weights (95 MB, not shipped).
+#
+# ### Exercise: fair or not?
+# Two people scored two generators. May they compare? `True` or `False`.
+
+# %% tags=["stub"] name="fair_comparisons"
+fair = {
+    "A: 10,000 samples, B: 1,000 samples": ...,
+    "A: against the training set, B: against the test set": ...,
+    "A: seed 0 on one laptop, B: the same seed and protocol on another laptop": ...,
+    "A: FID on Inception features, B: Fréchet distance on our classifier's": ...,
+    "A: 28×28 images, B: the same enlarged to 299×299 by another library": ...,
+}
+
+# %% tags=["solution"] name="fair_comparisons"
+fair = {
+    "A: 10,000 samples, B: 1,000 samples": False,
+    "A: against the training set, B: against the test set": False,
+    "A: seed 0 on one laptop, B: the same seed and protocol on another laptop": True,
+    "A: FID on Inception features, B: Fréchet distance on our classifier's": False,
+    "A: 28×28 images, B: the same enlarged to 299×299 by another library": False,
+}
+
+# %% tags=["check", "nbval-check-output"] name="check_fair_comparisons"
+checks.fair_comparisons(fair)
+
+# %% [markdown]
+# ## The table
+# Now rank: the two runs of this lesson and the shipped generator, one protocol, best first.
+
+# %%
+final = {name: reference.score(sample(run.best_generator(), n_few)) for name, run in runs.items()}
+final["shipped"] = reference.score(fake)
+print(f"{'':14}" + "".join(f"{name:>18}" for name in names))
+for name in sorted(final, key=final.get):
+    print(f"{name:14}" + "".join(f"{getattr(final[name], measure):18.3f}" for measure in names))
+
+# %% [markdown]
+# At `cpu` scale: the tuned recipe beats the classic one of the same widths on the Fréchet distance, in the same seconds; the shipped one had more time. Do the other columns agree? On
+# built-in stand-ins the shipped generator draws MNIST's digits and is compared with other digits, so it comes out badly: the right score against the wrong reference.
+#
+# ## What to remember
+# - Losses of a GAN compare it with its opponent. To rank generators, score their samples.
+# - The Fréchet distance falls with the number of samples and is blind to copying. The classifier score never looks at real data.
+# - Precision is quality, recall and coverage are variety. A collapsed generator passes the first and fails the others.
+# - Look at nearest training images, by pixels and by features, before you call anything new.
+# - A score without its samples, split, extractor, resize and two references is a rumour.
+#
+# ## References
+# - Salimans et al. 2016, *Improved Techniques for Training GANs*, [arXiv:1606.03498](https://arxiv.org/abs/1606.03498): section 4, the Inception Score
+# - Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule*, [arXiv:1706.08500](https://arxiv.org/abs/1706.08500): the Fréchet Inception distance
+# - Bińkowski et al. 2018, *Demystifying MMD GANs*, [arXiv:1801.01401](https://arxiv.org/abs/1801.01401): KID, and the bias of FID
+# - Barratt and Sharma 2018, *A Note on the Inception Score*, [arXiv:1801.01973](https://arxiv.org/abs/1801.01973)
+# - Kynkäänniemi et al. 2019, *Improved Precision and Recall Metric*, [arXiv:1904.06991](https://arxiv.org/abs/1904.06991): section 2
+# - Naeem et al. 2020, *Reliable Fidelity and Diversity Metrics*, [arXiv:2002.09797](https://arxiv.org/abs/2002.09797): coverage
+# - Parmar et al. 2022, *On Aliased Resizing and Surprising Subtleties in GAN Evaluation*, [arXiv:2104.11222](https://arxiv.org/abs/2104.11222)
+#
+# **Next:** lesson 05 breaks training on purpose, in seconds, and mends it.

@@ -1,0 +1,118 @@
+"""Figures and pictures of the live controls in a real browser. Prints JSON.
+
+python tests/browser/measure.py [--seconds 20] [--rounds 3] [--moves 40] [--shots docs]
+
+bare, monitor: images per second of a bare run and, in turn, with the monitor in the same kernel; ratio: the median of monitor
+over bare. slider_ms: from the key press on a slider of the noise explorer to the new picture in the page.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))
+import conftest as browser
+
+SETUP = """from gan_course import data, widgets
+from gan_course.training import Trainer, pretrained, recipe
+mnist = data.load("mnist", fallback="digits")
+trainer = Trainer(recipe("mlp-tuned"), mnist)
+bare = Trainer(recipe("mlp-tuned"), mnist)
+trainer.run(steps=20), bare.run(steps=20)
+bare.precision = trainer.precision"""
+MONITOR = "widgets.TrainingMonitor(trainer, steps=10_000)"
+BARE = """import time
+start, seen = time.perf_counter(), bare.images_seen
+bare.run(seconds={seconds})
+print('bare', (bare.images_seen - seen) / (time.perf_counter() - start))"""
+EXPLORER = 'widgets.NoiseExplorer(pretrained("mlp-tuned-mnist"), seed=3)'
+WATCH = """area => {
+  const pictures = () => Array.from(area.querySelectorAll("img"), i => i.src).join();
+  let start = 0, before = "";
+  window.took = [];
+  area.addEventListener("keydown", () => { before = pictures(); start = performance.now(); }, true);
+  new MutationObserver(() => {
+    if (start && pictures() !== before) { window.took.push(performance.now() - start); start = 0; }
+  }).observe(area, {subtree: true, childList: true, attributes: true});
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=20, help="of each run")
+    parser.add_argument("--rounds", type=int, default=3, help="of a bare run and one with the monitor")
+    parser.add_argument("--moves", type=int, default=40, help="of a slider")
+    parser.add_argument("--shots", type=Path, help="a folder for monitor.png and explorer.png")
+    args = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    data = {k: v for k, v in os.environ.items() if k == "GAN_COURSE_DATA"}
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright, browser.server(Path(home), data) as lab:
+        root, port, token = lab
+        chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        page = chromium.new_page(viewport={"width": 1400, "height": 1300})
+        browser.enter(page, port, token)
+        cells = [SETUP, MONITOR, BARE.replace("{seconds}", str(args.seconds)), EXPLORER]
+        notebook = browser.Notebook(page, browser.write(root, cells, "measure"))
+        notebook.run_all()
+        rates = speeds(notebook, args.seconds, args.rounds, args.shots)
+        slider = answers(notebook, args.moves, args.shots)
+        chromium.close()
+    ratio = statistics.median(m / b for m, b in zip(rates["monitor"], rates["bare"], strict=True))
+    told = {name: [round(r) for r in values] for name, values in rates.items()} | {"ratio": round(ratio, 3)}
+    print(json.dumps(told | {"slider_ms": {"median": round(statistics.median(slider)), "slowest": round(max(slider))}}))
+
+
+def speeds(notebook, seconds: float, rounds: int, shots: Path | None) -> dict[str, list[float]]:
+    """Images per second of each round, bare and with the monitor."""
+    area, page, rates = notebook.cell(1), notebook.page, {"bare": [], "monitor": []}
+    for _ in range(rounds):
+        notebook.run_cell(2)
+        rates["bare"].append(float(re.search(r"bare ([\d.]+)", notebook.cell(2).inner_text()).group(1)))
+        area.get_by_role("button", name="Train", exact=True).click()
+        page.wait_for_timeout(2000)
+        before, start = seen(area), page.evaluate("performance.now()")
+        page.wait_for_timeout(seconds * 1000)
+        rates["monitor"].append(1000 * (seen(area) - before) / (page.evaluate("performance.now()") - start))
+        if shots:
+            shoot(area, shots / "monitor.png")
+        area.get_by_role("button", name="Pause", exact=True).click()
+        page.wait_for_timeout(2000)
+    return rates
+
+
+def answers(notebook, moves: int, shots: Path | None) -> list[float]:
+    """Milliseconds from a key press to the new picture, for each move of a slider."""
+    area, page = notebook.cell(3), notebook.page
+    area.scroll_into_view_if_needed()
+    area.evaluate(WATCH)
+    area.get_by_role("slider").first.focus()
+    for i in range(moves):
+        page.keyboard.press("ArrowRight" if i // 8 % 2 == 0 else "ArrowLeft")
+        page.wait_for_timeout(400)
+    if shots:
+        shoot(area, shots / "explorer.png")
+    took = page.evaluate("window.took")
+    assert len(took) == moves, f"{moves - len(took)} of {moves} key presses changed no picture in time"
+    return took
+
+
+def shoot(area, path: Path) -> None:
+    """A screenshot of a cell's output, small enough for a README."""
+    area.screenshot(path=path)
+    Image.open(path).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def seen(area) -> int:
+    return int(re.search(r"([\d,]+) images ", area.inner_text()).group(1).replace(",", ""))
+
+
+if __name__ == "__main__":
+    main()
