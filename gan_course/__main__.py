@@ -245,8 +245,8 @@ def compare(args) -> None:
     images = data.load(args.data, limit=args.limit, device=device(args.device))
     judge = features.classifier(images.name)
     real, test = data.load(images.name), data.load(images.name, split="test")
-    reference = evaluation.moments(judge.features(real.data))
-    distance = lambda fake: round(evaluation.frechet_distance(judge.features(fake), reference), 4)  # noqa: E731
+    reference = evaluation.Reference(real, judge)
+    distance = lambda fake: round(reference.frechet(fake), 4)  # noqa: E731
     report = {"data": images.name, "n_images": len(images), "scale": at, "n_fake": args.n, "reference_real": distance(test.data)}
     report |= {"reference_split": f"train ({len(real)})", "extractor": f"{judge.name} {judge.hash}"}
     report |= {"device": str(images.data.device), "threads": torch.get_num_threads(), "torch": torch.__version__, "runs": []}
