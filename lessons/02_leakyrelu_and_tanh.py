@@ -65,7 +65,12 @@ print(f"scale {scale.name()}, device {device}")
 G = pretrained("mlp-tuned-mnist")
 with torch.no_grad():
     pre = G.net[:-1](torch.randn(32, G.noise_dim, generator=torch.Generator().manual_seed(0))).unflatten(1, G.image_shape)
-last = {"Tanh, as trained": torch.tanh, "Sigmoid": torch.sigmoid, "nothing": nn.Identity(), "Tanh of a tenth": lambda x: torch.tanh(x / 10)}
+last = {
+    "Tanh, as trained": torch.tanh,
+    "Sigmoid": torch.sigmoid,
+    "nothing": nn.Identity(),
+    "Tanh of a tenth": lambda x: torch.tanh(x / 10),
+}
 plotting.grids({f"fake: {name}": data.denormalise(f(pre)) for name, f in last.items()}, columns=6)
 
 # %% [markdown]
@@ -100,7 +105,7 @@ plotting.curves(x, slopes, xlabel="input", ylabel="slope", title="Their slopes: 
 # %% tags=["stub"] name="leaky_relu"
 def leaky_relu(x, alpha):
     """x of any shape → the same shape."""
-    ...                                            # your line
+    ...  # your line
 
 
 # %% tags=["solution"] name="leaky_relu"
@@ -120,7 +125,7 @@ checks.leaky_relu(leaky_relu)
 # %% tags=["stub"] name="leaky_relu_slope"
 def leaky_relu_slope(x, alpha):
     """x of any shape → the slope at each entry."""
-    ...                                            # your line
+    ...  # your line
 
 
 # %% tags=["solution"] name="leaky_relu_slope"
@@ -153,7 +158,7 @@ print(f"slope of LeakyReLU(0.2) at -1: {at.grad:+.1f}")
 # %% tags=["stub"] name="gradient_at_fakes"
 def gradient_at_fakes(D, x_fake):
     """x_fake (N, C, H, W) → norm of each image's gradient of D's logit, (N,)."""
-    ...                                            # three lines: make a leaf, torch.autograd.grad, norm per image
+    ...  # three lines: make a leaf, torch.autograd.grad, norm per image
 
 
 # %% tags=["solution"] name="gradient_at_fakes"
@@ -211,7 +216,7 @@ print("α = 0.2 gives at most a fifth more than α = 0:", (fresh["α = 0.2"] < 1
 # %% tags=["stub"] name="dead_units"
 def dead_units(pre):
     """Pre-activations (N, units) → share of units that are positive for none of the N inputs."""
-    ...                                            # your line
+    ...  # your line
 
 
 # %% tags=["solution"] name="dead_units"
@@ -337,7 +342,7 @@ plotting.histogram(real | outputs, xlabel="pixel value", span=(-2.5, 2.5), title
 # %% tags=["stub"] name="tanh_from_sigmoid"
 def tanh_from_sigmoid(x):
     """x of any shape → tanh(x), without torch.tanh."""
-    ...                                            # your line
+    ...  # your line
 
 
 # %% tags=["solution"] name="tanh_from_sigmoid"
@@ -441,7 +446,7 @@ print(f"the same with weights that are 100 times too large: below 0.3 {((1 - tor
 # %% tags=["stub"] name="activation_myths"
 answers = {
     "LeakyReLU passes a small negative gradient": ...,  # True or False
-    "a dead ReLU unit can come back by training on the same inputs": ...,
+    "a ReLU D whose hidden units are all dead comes back by training on the same inputs": ...,
     "with a freshly initialised D, LeakyReLU gives G a much larger gradient than ReLU": ...,
     "tanh(x) is sigmoid(2x), stretched to [-1, 1]": ...,
     "where Tanh saturates, the output layer passes hardly any gradient": ...,
@@ -450,7 +455,7 @@ answers = {
 # %% tags=["solution"] name="activation_myths"
 answers = {
     "LeakyReLU passes a small negative gradient": False,
-    "a dead ReLU unit can come back by training on the same inputs": False,
+    "a ReLU D whose hidden units are all dead comes back by training on the same inputs": False,
     "with a freshly initialised D, LeakyReLU gives G a much larger gradient than ReLU": False,
     "tanh(x) is sigmoid(2x), stretched to [-1, 1]": True,
     "where Tanh saturates, the output layer passes hardly any gradient": True,
