@@ -65,12 +65,7 @@ print(f"scale {scale.name()}, device {device}")
 G = pretrained("mlp-tuned-mnist")
 with torch.no_grad():
     pre = G.net[:-1](torch.randn(32, G.noise_dim, generator=torch.Generator().manual_seed(0))).unflatten(1, G.image_shape)
-last = {
-    "Tanh, as trained": torch.tanh,
-    "Sigmoid": torch.sigmoid,
-    "nothing": nn.Identity(),
-    "Tanh of a tenth": lambda x: torch.tanh(x / 10),
-}
+last = {"Tanh, as trained": torch.tanh, "Sigmoid": torch.sigmoid, "nothing": nn.Identity(), "Tanh of a tenth": lambda x: torch.tanh(x / 10)}
 plotting.grids({f"fake: {name}": data.denormalise(f(pre)) for name, f in last.items()}, columns=6)
 
 # %% [markdown]
@@ -105,7 +100,7 @@ plotting.curves(x, slopes, xlabel="input", ylabel="slope", title="Their slopes: 
 # %% tags=["stub"] name="leaky_relu"
 def leaky_relu(x, alpha):
     """x of any shape → the same shape."""
-    ...  # your line
+    ...                                            # your line
 
 
 # %% tags=["solution"] name="leaky_relu"
@@ -125,7 +120,7 @@ checks.leaky_relu(leaky_relu)
 # %% tags=["stub"] name="leaky_relu_slope"
 def leaky_relu_slope(x, alpha):
     """x of any shape → the slope at each entry."""
-    ...  # your line
+    ...                                            # your line
 
 
 # %% tags=["solution"] name="leaky_relu_slope"
@@ -158,7 +153,7 @@ print(f"slope of LeakyReLU(0.2) at -1: {at.grad:+.1f}")
 # %% tags=["stub"] name="gradient_at_fakes"
 def gradient_at_fakes(D, x_fake):
     """x_fake (N, C, H, W) → norm of each image's gradient of D's logit, (N,)."""
-    ...  # three lines: make a leaf, torch.autograd.grad, norm per image
+    ...                                            # three lines: make a leaf, torch.autograd.grad, norm per image
 
 
 # %% tags=["solution"] name="gradient_at_fakes"
@@ -216,7 +211,7 @@ print("α = 0.2 gives at most a fifth more than α = 0:", (fresh["α = 0.2"] < 1
 # %% tags=["stub"] name="dead_units"
 def dead_units(pre):
     """Pre-activations (N, units) → share of units that are positive for none of the N inputs."""
-    ...  # your line
+    ...                                            # your line
 
 
 # %% tags=["solution"] name="dead_units"
@@ -342,7 +337,7 @@ plotting.histogram(real | outputs, xlabel="pixel value", span=(-2.5, 2.5), title
 # %% tags=["stub"] name="tanh_from_sigmoid"
 def tanh_from_sigmoid(x):
     """x of any shape → tanh(x), without torch.tanh."""
-    ...  # your line
+    ...                                            # your line
 
 
 # %% tags=["solution"] name="tanh_from_sigmoid"
