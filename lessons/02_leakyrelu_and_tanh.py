@@ -441,7 +441,7 @@ print(f"the same with weights that are 100 times too large: below 0.3 {((1 - tor
 # %% tags=["stub"] name="activation_myths"
 answers = {
     "LeakyReLU passes a small negative gradient": ...,  # True or False
-    "a dead ReLU unit can come back by training on the same inputs": ...,
+    "a ReLU D whose hidden units are all dead comes back by training on the same inputs": ...,
     "with a freshly initialised D, LeakyReLU gives G a much larger gradient than ReLU": ...,
     "tanh(x) is sigmoid(2x), stretched to [-1, 1]": ...,
     "where Tanh saturates, the output layer passes hardly any gradient": ...,
@@ -450,7 +450,7 @@ answers = {
 # %% tags=["solution"] name="activation_myths"
 answers = {
     "LeakyReLU passes a small negative gradient": False,
-    "a dead ReLU unit can come back by training on the same inputs": False,
+    "a ReLU D whose hidden units are all dead comes back by training on the same inputs": False,
     "with a freshly initialised D, LeakyReLU gives G a much larger gradient than ReLU": False,
     "tanh(x) is sigmoid(2x), stretched to [-1, 1]": True,
     "where Tanh saturates, the output layer passes hardly any gradient": True,

@@ -72,7 +72,9 @@ D_MISTAKES = [
     ("bce(r, ones(r)) + bce(f, zeros(f))", "bce(f, ones(f))", "G's loss"),
     ("opt_d.step()", "opt_g.step()", "wrong optimiser"),
     ("opt_d.step()", "opt_d.step(); opt_g.step()", "G moved: in D's step only opt_d"),
-    ("loss.backward()\n", "", "D did not move"),
+    ("loss.backward()\n", "", "is backward() called, outside no_grad?"),
+    (D_RIGHT[D_RIGHT.index("opt_d.zero") : D_RIGHT.index("return")], "", "is backward() called, outside no_grad?"),
+    ("loss = bce(r, ones(r)) + bce(f, zeros(f))", "loss = -(bce(r, ones(r)) + bce(f, zeros(f)))", "leave the minus out"),
     ("opt_d.step()\n", "", "D did not move"),
     ("r, f = D(x_real), D(x_fake)", "r, f = D(x_real).sigmoid(), D(x_fake).sigmoid()", "Sigmoid twice"),
     ("bce(f, zeros(f))", "bce(f, zeros(f)); loss = loss / 2", "average of the two halves"),
@@ -139,7 +141,8 @@ G_MISTAKES = [
     ("opt_g.step()", "opt_d.step()", "wrong optimiser"),
     ("opt_g.step()", "opt_g.step(); opt_d.step()", "both optimisers"),
     ("opt_g.step()\n", "", "step() is missing"),
-    ("loss.backward()\n", "", "no gradient reached G"),
+    ("loss.backward()\n", "", "is backward() called"),
+    ("bce(s, ones(s))", "-bce(s, ones(s))", "leave the minus out"),
     ("D(G(z))", "D(G(z)).sigmoid()", "Sigmoid twice"),
     ("bce(s, ones(s))", "bce(s, ones(s), reduction='sum')", "sums over the batch"),
     ("return loss", "pass", "returns nothing"),
@@ -169,13 +172,21 @@ WRONG = [
     (checks.to_minus_one_one, lambda x: x // 127 - 1, "integers"),
     (checks.to_minus_one_one, lambda x: scale(x).flatten(), "shape"),
     (checks.to_minus_one_one, lambda x: scale(x) ** 3, "straight line"),
+    (checks.to_minus_one_one, lambda x: x * 2 / 255 - 1, "uint8 wraps"),
+    (checks.to_minus_one_one, lambda x: scale(x).double(), "wanted is float32"),
+    (checks.to_minus_one_one, lambda x: scale(x).numpy(), "wanted is a tensor"),
+    (checks.to_minus_one_one, lambda x: scale(x).tolist(), "wanted is a tensor"),
     (checks.denormalise, lambda x: ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8), "round"),
     (checks.denormalise, lambda x: ((x + 1) * 127.5).round().to(torch.int).to(torch.uint8), "clamp"),
-    (checks.denormalise, lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8), "do not come back"),
+    (checks.denormalise, lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8), "the middle is off"),
+    (checks.denormalise, lambda x: (x * 255).to(torch.int).to(torch.uint8), "the middle is off"),
+    (checks.denormalise, lambda x: ((x + 1) * 100).round().to(torch.uint8), "do not come back"),
+    (checks.denormalise, lambda x: back(x).numpy(), "wanted is a tensor"),
     (checks.denormalise, lambda x: (x + 1) * 127.5, "torch.uint8"),
     (checks.optimal_discriminator, lambda p, q: q / (p + q), "generated"),
     (checks.optimal_discriminator, lambda p, q: p / q, "ratio"),
-    (checks.optimal_discriminator, lambda p, q: p * q, "0.5"),
+    (checks.optimal_discriminator, lambda p, q: p * q, "at densities 0.9 and 0.1 yours gives 0.09, wanted is 0.9"),
+    (checks.optimal_discriminator, lambda p, q: 0.5, "one value for each point"),
     (checks.generator_slopes, lambda p: (1 - p, p), "swapped"),
     (checks.generator_slopes, lambda p: (-p, p - 1), "positive"),
     (checks.generator_slopes, lambda p: (1 / (1 - p), 1 / p), "per unit of D"),
@@ -215,7 +226,8 @@ def test_other_right_answers_pass(check, answer):
         ((2.0, 1.0), "fail", "bits"),
         ((0.5, 0.5), "fail", "loss of D is not"),
         ((..., ...), "todo", "not done yet"),
-        ((1.386, ...), "todo", "not done yet"),
+        ((1.386, ...), "fail", "one to go: the loss of G"),
+        ((..., 0.693), "fail", "one to go: the loss of D"),
     ],
 )
 def test_equilibrium_losses(losses, status, named):
@@ -271,11 +283,18 @@ WRONG_ACTIVATIONS = [
     (checks.leaky_relu_slope, F.leaky_relu, "the function itself"),
     (checks.leaky_relu_slope, lambda x, a: (x > 0).float(), "plain ReLU"),
     (checks.leaky_relu_slope, lambda x, a: torch.where(x > 0, a, 1.0), "swapped"),
-    (checks.leaky_relu_slope, lambda x, a: a, "shape"),
+    (checks.leaky_relu_slope, lambda x, a: x[:1], "shape"),
+    (checks.leaky_relu_slope, lambda x, a: [1.0 if v > 0 else a for v in x], "wanted is a tensor"),
     (checks.tanh_from_sigmoid, lambda x: 2 * torch.sigmoid(x) - 1, "half as steep"),
     (checks.tanh_from_sigmoid, lambda x: torch.sigmoid(2 * x), "between 0 and 1"),
     (checks.tanh_from_sigmoid, lambda x: 2 * torch.sigmoid(2 * x), "between 0 and 2"),
     (checks.tanh_from_sigmoid, lambda x: 2 * torch.sigmoid(2 * x) + 1, "Tanh gives"),
+    (checks.tanh_from_sigmoid, torch.tanh, "without torch.tanh"),
+    (checks.tanh_from_sigmoid, lambda x: torch.nn.Tanh()(x), "without torch.tanh"),
+    (checks.tanh_from_sigmoid, lambda x: (torch.sigmoid(x), x.tanh())[1], "without torch.tanh"),
+    (checks.dead_units, lambda p: (p > 0).any(0).float().mean(), "living units"),
+    (checks.dead_units, lambda p: (p.mean(0) <= 0).float().mean(), "mean over inputs"),
+    (checks.dead_units, lambda p: 0.25, "of 5 units 2 are never positive"),
     (checks.dead_units, lambda p: (p <= 0).float().mean(), "negative entries"),
     (checks.dead_units, lambda p: (p <= 0).any(0).float().mean(), "for any input"),
     (checks.dead_units, lambda p: (p <= 0).all(1).float().mean(), "dim=0"),
@@ -289,6 +308,21 @@ def test_wrong_activation_answers_are_told_apart(check, answer, named):
     verdict = check(answer)
     assert verdict.status == "fail"
     assert named in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"),
+    [
+        (checks.leaky_relu, F.leaky_relu),
+        (checks.leaky_relu_slope, lambda x, a: torch.where(x > 0, 1.0, a)),
+        (checks.tanh_from_sigmoid, lambda x: 2 * torch.sigmoid(2 * x) - 1),
+        (checks.tanh_from_sigmoid, lambda x: 1 - 2 * (-2 * x).sigmoid()),
+        (checks.dead_units, lambda p: (p <= 0).all(dim=0).float().mean()),
+        (checks.dead_units, lambda p: (p.max(0).values <= 0).float().mean().item()),
+    ],
+)
+def test_right_activation_answers_pass(check, answer):
+    assert check(answer).status == "pass", check(answer)
 
 
 def _gradient(how, reduce=torch.sum):
@@ -310,6 +344,7 @@ GRADIENTS = [
     (_gradient(lambda g: g.flatten(1).norm(dim=1), torch.mean), "averaged over the batch"),
     (_gradient(lambda g: g.flatten(1).square().sum(1)), "squared norm"),
     (_backward, "D's weights"),
+    (lambda D, x: _gradient(lambda g: g.flatten(1).norm(dim=1))(lambda x: D(x).sigmoid(), x), "not of the loss or the probability"),
 ]
 
 

@@ -5,8 +5,9 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan_course.checks.verdict import Verdict, check
+from gan_course.checks.verdict import Verdict, check, wrong_shape
 
 
 def _close(a, b, tolerance=1e-5) -> bool:
@@ -21,8 +22,8 @@ def leaky_relu(answer) -> Verdict:
         y = answer(x.clone(), alpha)
         if y is None:
             return ...
-        if not isinstance(y, torch.Tensor) or y.shape != x.shape:
-            return f"the shape must stay {tuple(x.shape)}, yours is {tuple(getattr(y, 'shape', ()))}: work on all entries at once"
+        if wrong := wrong_shape(y, x.shape):
+            return wrong
         if _close(y, F.leaky_relu(x, alpha)):
             return None
         if _close(y, F.relu(x)):
@@ -51,8 +52,8 @@ def leaky_relu_slope(answer) -> Verdict:
         d = answer(x.clone(), alpha)
         if d is None:
             return ...
-        if not isinstance(d, torch.Tensor) or d.shape != x.shape:
-            return f"one slope for each entry: shape {tuple(x.shape)}, yours is {tuple(getattr(d, 'shape', ()))}"
+        if wrong := wrong_shape(d, x.shape):
+            return wrong
         right = torch.where(x > 0, 1.0, alpha)
         if _close(d, right):
             return None
@@ -70,17 +71,32 @@ def leaky_relu_slope(answer) -> Verdict:
     return check("its slope", answer, judge, "1 on the right, alpha on the left: small, and positive", hints)
 
 
+class _Called(TorchDispatchMode):
+    """Notes which of torch's operations run, however they are called: torch.tanh, x.tanh() and nn.Tanh are all "tanh"."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
 def tanh_from_sigmoid(answer) -> Verdict:
     """answer(x) → tanh(x), written with torch.sigmoid: 2·sigmoid(2x) − 1."""
 
     def judge(answer):
         x = torch.linspace(-3, 3, 7)
-        y = answer(x.clone())
+        with _Called() as called:
+            y = answer(x.clone())
         if y is None:
             return ...
         y, s = torch.as_tensor(y), torch.sigmoid
         if _close(y, torch.tanh(x)):
-            return None
+            if "sigmoid" in called.names and not called.names & {"tanh", "tanh_"}:
+                return None
+            return "the values are right, but the exercise is to make them with torch.sigmoid, without torch.tanh"
         if _close(y, 2 * s(x) - 1):
             return "the range is right, [-1, 1], but the curve is half as steep as Tanh at 0: stretch the input too"
         if _close(y, s(2 * x)) or _close(y, s(x)):
@@ -99,7 +115,7 @@ def dead_units(answer) -> Verdict:
     """answer(pre) with pre-activations (N, units) → share of units that are positive for none of the N inputs."""
 
     def judge(answer):
-        pre = torch.tensor([[1.0, -1, -1, -2], [-1, -2, 3, -1], [2, -1, -1, -3]])
+        pre = torch.tensor([[1.0, -1, -1, -2, -5], [-1, -2, 3, -1, -5], [2, -1, -4, -3, 1]])
         share = answer(pre.clone())
         if share is None:
             return ...
@@ -108,16 +124,19 @@ def dead_units(answer) -> Verdict:
             return f"one number is wanted, the share of dead units; yours has shape {tuple(share.shape)}: take the mean over units"
         share = share.item()
         known = {
-            0.75: "this is the share of negative entries; a unit is dead only if it is negative for all inputs: .all(dim=0) first",
+            0.4: None,
+            0.6: "this is the share of living units: 1 minus it",
+            0.8: "the mean over inputs can be negative while one input still switches the unit on: .all(dim=0)",
+            11
+            / 15: "this is the share of negative entries; a unit is dead only if it is negative for all inputs: .all(dim=0) first",
             1.0: "yours calls a unit dead if it is negative for any input; dead means for all of them",
             0.0: "yours looks along the units of one input; look along the inputs of one unit: dim=0",
             2.0: "this is the number of dead units; the share divides by how many units there are",
-            0.5: None,
         }
         for value, said in known.items():
             if math.isclose(share, value, abs_tol=1e-4):
                 return said
-        return f"of 4 units 2 are never positive, a share of 0.5; yours says {share:.3g}"
+        return f"of 5 units 2 are never positive, a share of 0.4; yours says {share:.3g}"
 
     hints = ("pre <= 0 says for each input and unit whether the unit is off.", "(pre <= 0).all(dim=0).float().mean()")
     return check("dead units", answer, judge, "a unit is dead if no input of the batch switches it on", hints)
@@ -148,9 +167,13 @@ def gradient_at_fakes(answer) -> Verdict:
             return "this is the squared norm: take the square root, or use norm(dim=1)"
         if any(p.grad is not None for p in D.parameters()) and norms.numel() != 5:
             return "backward() filled the gradients of D's weights; wanted is the gradient with respect to the images"
-        return (
-            f"for 5 images wanted are 5 norms such as {g.norm(dim=1)[0]:.4f} for the first; yours gives shape {tuple(norms.shape)}"
-        )
+        wanted = g.norm(dim=1)[0]
+        if norms.shape == (5,):
+            return (
+                f"the first should be {wanted:.4f}, yours is {norms[0]:.4f}: norm (root of the sum of squares) of the gradient "
+                "of the logit, not of the loss or the probability"
+            )
+        return f"for 5 images wanted are 5 norms such as {wanted:.4f} for the first; yours gives shape {tuple(norms.shape)}"
 
     hints = (
         "x_fake = x_fake.detach().requires_grad_(True) makes the images something to differentiate by.",
@@ -162,7 +185,10 @@ def gradient_at_fakes(answer) -> Verdict:
 
 MYTHS = {
     "LeakyReLU passes a small negative gradient": (False, "the slope on the left is +alpha: small and positive"),
-    "a dead ReLU unit can come back by training on the same inputs": (False, "its gradient is exactly 0, so nothing moves it"),
+    "a ReLU D whose hidden units are all dead comes back by training on the same inputs": (
+        False,
+        "no hidden weight or bias gets a gradient, so nothing moves",
+    ),
     "with a freshly initialised D, LeakyReLU gives G a much larger gradient than ReLU": (
         False,
         "you measured the norms: they are nearly the same until units die",

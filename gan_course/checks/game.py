@@ -16,15 +16,18 @@ def optimal_discriminator(answer) -> Verdict:
         if d is None:
             return ...
         d, right = torch.as_tensor(d, dtype=torch.float), p_data / (p_data + p_g)
-        if d.shape == right.shape and torch.allclose(d, right, atol=1e-5):
+        if d.shape != right.shape:
+            return f"wanted is one value for each point: shape {tuple(right.shape)}, yours is {tuple(d.shape)}"
+        if torch.allclose(d, right, atol=1e-5):
             return None
-        if d.shape == right.shape and torch.allclose(d, 1 - right, atol=1e-5):
+        if torch.allclose(d, 1 - right, atol=1e-5):
             return "this is the probability that x is generated; D says how likely x is real: which density stands on top?"
-        if d.shape == right.shape and torch.allclose(d, p_data / p_g, atol=1e-5):
+        if torch.allclose(d, p_data / p_g, atol=1e-5):
             return (
                 "this is the ratio of the densities, and a probability cannot exceed 1: solve p_data/d = p_g/(1 - d) for d itself"
             )
-        return f"where both densities are 0.5, yours gives {d.flatten()[0]:.3g}: the best guess there is 0.5"
+        i = (d - right).abs().argmax()  # the worst point
+        return f"at densities {p_data[i]:.1f} and {p_g[i]:.1f} yours gives {d[i]:.3g}, wanted is {right[i]:.3g}"
 
     hints = ("The derivative is p_data/d - p_g/(1 - d).", "Set it to zero: p_data · (1 - d) = p_g · d.")
     return check("the best possible D", answer, judge, "D*(x) = p_data / (p_data + p_g)", hints)
@@ -34,8 +37,10 @@ def equilibrium_losses(loss_d, loss_g) -> Verdict:
     """The two losses when D is 1/2 everywhere: 2·ln 2 and ln 2."""
 
     def judge(answer):
-        if loss_d is ... or loss_g is ...:
+        if loss_d is ... and loss_g is ...:
             return ...
+        if loss_d is ... or loss_g is ...:
+            return f"one to go: the loss of {'D' if loss_d is ... else 'G'}"
         for name, value, right, other in (
             ("D", float(loss_d), 2 * math.log(2), math.log(2)),
             ("G", float(loss_g), math.log(2), 2 * math.log(2)),

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from gan_course.checks.verdict import Verdict, check
+from gan_course.checks.verdict import Verdict, check, wrong_shape
 
 
 def to_minus_one_one(answer) -> Verdict:
@@ -15,10 +15,14 @@ def to_minus_one_one(answer) -> Verdict:
         x = answer(images)
         if x is None:
             return ...
-        if not isinstance(x, torch.Tensor) or x.shape != images.shape:
-            return f"the shape must stay {tuple(images.shape)}, yours is {tuple(getattr(x, 'shape', ()))}"
+        if wrong := wrong_shape(x, images.shape):
+            return wrong
         if not x.is_floating_point():
             return "the result still holds integers: turn the bytes into floats before you divide"
+        if x.dtype != torch.float32:
+            return f"wanted is float32, yours is {x.dtype}: .float() is enough"
+        if torch.allclose(x, images * 2 / 255 - 1, atol=1e-4):
+            return "uint8 wraps at 256, so the product overflowed: .float() first"
         low, high = x.min().item(), x.max().item()
         if (low, high) == (0, 1):
             return "your values run from 0 to 1, the range of Sigmoid; Tanh goes from -1 to 1: stretch by 2, then shift"
@@ -40,13 +44,15 @@ def denormalise(answer) -> Verdict:
         y = answer(x.clone())
         if y is None:
             return ...
-        if not isinstance(y, torch.Tensor) or y.shape != x.shape:
-            return f"the shape must stay {tuple(x.shape)}, yours is {tuple(getattr(y, 'shape', ()))}"
+        if wrong := wrong_shape(y, x.shape):
+            return wrong
         if y.dtype != torch.uint8:
             return f"the result must hold bytes (torch.uint8), yours holds {y.dtype}"
         away = (y.int() - bytes_.int()).abs().max().item()
         if away == 1:
             return "some bytes come back one too low: a cast to uint8 cuts off what stands behind the point; round first"
+        if y.flatten()[128] < 3 and y.flatten()[255] > 126:
+            return "the middle is off: add 1 before you scale"
         if away:
             return (
                 f"bytes do not come back: the lowest becomes {y.flatten()[0]}, the highest {y.flatten()[-1]}, wanted are 0 and 255"

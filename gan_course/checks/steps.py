@@ -95,6 +95,7 @@ def _doubled(real, fake):
     return _logistic(real.sigmoid(), fake.sigmoid())
 
 
+MINUS = "the sign is wrong: the optimiser already minimises, leave the minus out"
 D_MISTAKES = (  # what is seen in the weights → what to say
     ("gradients from the last step are still in D when yours are added: call opt_d.zero_grad() before backward()", _d(_logistic, clear=False)),
     ("the labels are swapped: D learns to call real images fake. Label 1 belongs to real, 0 to fake", _d(lambda r, f: _logistic(r, f, 0.0, 1.0))),
@@ -103,6 +104,7 @@ D_MISTAKES = (  # what is seen in the weights → what to say
     ("only the real half reaches the loss: D never hears about fakes. Add the two losses", _d(lambda r, f: _logistic(r, f, 1.0, None))),
     ("only the fake half reaches the loss: D never hears about real images. Add the two losses", _d(lambda r, f: _logistic(r, f, None, 0.0))),
     ("this is G's loss: in D's step fakes get label 0, and real images take part", _d(lambda r, f: _logistic(r, f, None, 1.0))),
+    (MINUS, _d(lambda r, f: -_logistic(r, f))),
     ("the logits pass through a Sigmoid twice: BCE-with-logits has its own, hand it the logits as they are", _d(_doubled)),
     ("the loss is the average of the two halves; the formula adds them", _d(lambda r, f: _logistic(r, f) / 2)),
     ("the loss sums over the batch instead of averaging, so the step grows with the batch: reduction='mean'", _d(lambda r, f: _logistic(r, f, reduction="sum"))),
@@ -134,7 +136,10 @@ def discriminator_step(answer) -> Verdict:
         if yours.G_moved:
             return "G moved: in D's step only opt_d steps"
         if not yours.D_moved:
-            return "D did not move: backward() fills the gradients, then opt_d.step() uses them. Use the D and opt_d that are handed in"
+            return (
+                "D did not move: backward() fills the gradients (is backward() called, outside no_grad?), "
+                "then opt_d.step() uses them. Use the D and opt_d that are handed in"
+            )
         return "D moved, but not where it should: compare the two halves of your loss with the formula, and use x_real and z as handed in"
 
     hints = (
@@ -170,6 +175,7 @@ G_MISTAKES = (
     ("gradients from the last step are still in G when yours are added: call opt_g.zero_grad() before backward()", _g(_fool, clear=False)),
     ("this is log(1 - D(G(z))), the saturating loss: it hardly pushes while D is sure. Use -log D(G(z)): BCE with label 1", _g(lambda s: -bce(s, torch.zeros_like(s)))),
     ("the fakes carry label 0, so G learns to look fake: G wants D to say real, label 1", _g(lambda s: bce(s, torch.zeros_like(s)))),
+    (MINUS, _g(lambda s: -_fool(s))),
     ("the logits pass through a Sigmoid twice: BCE-with-logits has its own, hand it the logits as they are", _g(lambda s: _fool(s.sigmoid()))),
     ("the loss sums over the batch instead of averaging, so the step grows with the batch: reduction='mean'", _g(lambda s: _fool(s, reduction="sum"))),
     ("the wrong optimiser stepped: opt_d moved D. In G's step it is opt_g that steps", _g(_fool, opt="d")),
@@ -193,7 +199,7 @@ def generator_step(answer) -> Verdict:
         if yours.D_moved:
             return "D moved: in G's step only opt_g steps"
         if not yours.G_moved and yours.G_grads_kept:
-            return "no gradient reached G, so it did not move: leave detach() out, the gradient must pass through D into G; then backward()"
+            return "no gradient reached G: is backward() called, and is there no detach() or no_grad()?"
         if not yours.G_moved:
             return "G has its gradient but did not move: opt_g.step() is missing"
         return "G moved, but not where it should: the loss is BCE of D(G(z)) against label 1, with the z that is handed in"

@@ -28,6 +28,15 @@ class Verdict:
         return {"text/plain": repr(self), "text/html": f'<div role="status">{html.escape(repr(self))}</div>' + "".join(lines)}
 
 
+def wrong_shape(x, shape) -> str | None:
+    """What is wrong with x, if it is no tensor of that shape."""
+    if not isinstance(x, torch.Tensor):
+        return f"wanted is a tensor, yours is a {type(x).__name__}"
+    if x.shape != shape:
+        return f"the shape must stay {tuple(shape)}, yours is {tuple(x.shape)}: work on all entries at once"
+    return None
+
+
 def check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...]) -> Verdict:
     """Run `judge(answer)`: None is a pass, a string says what is wrong, `...` that nothing is there yet."""
     state = torch.get_rng_state()
