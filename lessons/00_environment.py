@@ -61,7 +61,8 @@ environment.report()
 # built-in [stand-in]({{docs}}/glossary.md#stand-in) and says so.
 #
 # ## The device
-# A tensor on the device that trains. `cuda` is an NVIDIA GPU, `mps` an Apple one; `cpu` is enough for lessons 00 to 02.
+# A tensor on the device that trains. `cuda` is an NVIDIA GPU, `mps` an Apple one. Lessons train on `cuda` or else on `cpu`; `mps` is used only where
+# you ask for it (`python -m gan_course train … --device mps`).
 
 # %%
 device = torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
@@ -154,7 +155,7 @@ as_floats = 4 * as_bytes
 checks.mnist_megabytes(as_bytes, as_floats)
 
 # %% [markdown]
-# This is why the course keeps bytes and turns only the batch at hand into floats.
+# This is why the course keeps bytes and turns only the batch at hand into floats; CIFAR-10 as floats would take 614 MB.
 #
 # ## A control that moves
 # The lessons have live controls. Press **Start**: the bar should move, and the number of answers should grow.

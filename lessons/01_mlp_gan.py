@@ -135,8 +135,8 @@ print(f"a batch of real images runs from {x_real.min():.0f} to {x_real.max():.0f
 
 # %% [markdown]
 # ## Two networks
-# The networks of the classic notebook, all fully connected. G turns 100 random numbers z into an image; D turns an image into one number, its [**logit**]({{docs}}/glossary.md#logit):
-# positive means "looks real".
+# The networks of the classic notebook, all fully connected. G turns 100 random numbers z into an image; D turns an image into one number, its [**logit**]({{docs}}/glossary.md#logit), what
+# a Sigmoid would turn into a probability: positive means "looks real".
 
 # %% tags=["nbval-check-output"]
 G = nn.Sequential(
@@ -179,6 +179,8 @@ with torch.no_grad():
 #
 # `loss_d = BCE(D(x_real), 1) + BCE(D(x_fake), 0)`
 #
+# In torch: `F.binary_cross_entropy_with_logits(logits, targets)`, where targets is a float tensor of the logits' shape, such as `torch.ones_like(logits)`.
+#
 # ### Exercise: one D step
 # Draw fakes from z, score both halves, and let the right optimiser move the right network. G does not learn in this step: cut the graph with [`detach`]({{docs}}/glossary.md#detach), or
 # D's mistakes would flow back into G's gradients.
@@ -186,7 +188,7 @@ with torch.no_grad():
 # %% tags=["stub"] name="discriminator_step"
 def discriminator_step(G, D, opt_g, opt_d, x_real, z):
     """Update D once on real images (N, 1, 28, 28) and on fakes made from z (N, 100); return the loss."""
-    ...                                            # six lines: fakes, two logits, loss, zero_grad, backward, step
+    ...                                            # seven lines: fakes, two logits, loss, zero_grad, backward, step, return the loss
 
 
 # %% tags=["solution"] name="discriminator_step"
@@ -214,7 +216,7 @@ checks.discriminator_step(discriminator_step)
 # %% tags=["stub"] name="generator_step"
 def generator_step(G, D, opt_g, opt_d, z):
     """Update G once on fakes made from z (N, 100); return the loss."""
-    ...                                            # five lines: fakes' logits, loss, zero_grad, backward, step
+    ...                                            # six lines: fakes' logits, loss, zero_grad, backward, step, return the loss
 
 
 # %% tags=["solution"] name="generator_step"
@@ -342,8 +344,8 @@ series = {"real density": p_data, "generated density": p_g, "best D(x)": p_data 
 plotting.curves(x, series, xlabel="x", ylabel="density, or D(x)", title="The best discriminator for a generator that is off")
 
 # %% [markdown]
-# D crosses ½ where both densities are equal, and its slope points the generator towards the real data. When the two densities coincide, D is ½ everywhere:
-# a discriminator that cannot do better than guess is the *goal*, not a failure: the [even game]({{docs}}/glossary.md#equilibrium).
+# D crosses ½ where both densities are equal, and its slope points the generator towards the real data. When the two densities coincide, even the *best* D is
+# ½ everywhere: that is the goal, the [even game]({{docs}}/glossary.md#equilibrium). The converse fails: an untrained D says ½ too, and then it means nothing.
 #
 # ### Exercise: the even game
 # If D = ½ everywhere, what is D's loss (both halves added), and what is G's loss −log D(G(z))?
@@ -380,8 +382,7 @@ print("G's loss is ln 2 to within a tenth:", abs(loss_g.item() / math.log(2) - 1
 plotting.losses(trainer.history)
 
 # %% [markdown]
-# D's loss stays a little below 2 ln 2 and G's a little above ln 2: D has the upper hand, and that is why G keeps getting useful gradients. The curves say who
-# is ahead. They do not say whether the pictures are good: that needs a score of its own, below.
+# At `cpu` scale D's loss stays below 2 ln 2 and G's above ln 2: D still tells real from fake. The curves say who is ahead. They do not say whether the pictures are good: that needs a score of its own, below.
 #
 # ## Why logits
 # You could end D in Sigmoid and take the logarithm of its output. In exact arithmetic that is the same. In float32, with a D that is sure of itself?
@@ -404,7 +405,7 @@ print("log(1 - sigmoid(s)) =", torch.log(1 - torch.sigmoid(s)).item())
 print("-softplus(s)        =", -F.softplus(s).item())
 
 # %% [markdown]
-# Sigmoid rounds to exactly 1, and the logarithm of 0 is −∞: the gradient is gone. `softplus`, which is what BCE-with-logits uses inside, keeps the number.
+# Sigmoid rounds to exactly 1, the logarithm of 0 is −∞, and its gradient is NaN, which would spread to every weight. `softplus`, which is what BCE-with-logits uses inside, keeps the number.
 #
 # ## Why G's loss is −log D and not log(1 − D)
 # The value function says that G should lower log(1 − D(G(z))). Early on, D is certain that fakes are fake. How hard does each loss push D's logit s up?
@@ -465,10 +466,10 @@ scores = {"real test images": frechet(test.data), "your run": frechet(trainer.sa
 plotting.bars(scores, xlabel="Fréchet distance (0 is the same), logarithmic", log=True)
 
 # %% [markdown]
-# Your run lies between the two, much closer to noise than you may like. (On built-in stand-ins and at `smoke` scale the bars say little: the sets are small.)
+# Your run lies between the two, and on this logarithmic axis each factor of ten is equally long. (On built-in stand-ins and at `smoke` scale the bars say little: the sets are small.)
 #
 # ## A ladder of recipes
-# What would make it better? Seven recipes, each with **one change** from the one before, each trained for the same seconds on your machine.
+# What would make it better? Seven recipes, each with **one idea** more than the one before (two rungs change two numbers: which of them did it?), each trained for the same seconds on your machine.
 #
 # | rung | change | idea |
 # |---|---|---|
@@ -476,18 +477,18 @@ plotting.bars(scores, xlabel="Fréchet distance (0 is the same), logarithmic", l
 # | no dropout | D loses its dropout | D's gradient is less noisy |
 # | BatchNorm | G normalises each hidden layer | gradients keep their size through G |
 # | LeakyReLU | G's hidden units leak 0.2 | no unit of G can die |
-# | no momentum | Adam's betas (0.5, 0.999) → (0, 0.9) | the opponent moves; yesterday's gradient points the wrong way |
-# | faster G | G's learning rate 2e-3, batch 128 | G has the harder job, and larger batches give a calmer gradient |
-# | averaged | sample from the mean of G's recent weights ([EMA]({{docs}}/glossary.md#ema)) | the circling cancels out |
+# | no momentum | Adam's betas (0.5, 0.999) → (0, 0.9) | the opponent changes all the time, so old gradients may mislead; the estimate of their size forgets faster too |
+# | faster G | G's learning rate 2e-3, batch 128 | G at twice D's rate (many papers do the reverse, so measure), and a calmer gradient |
+# | averaged | sample from the mean of G's recent weights ([EMA]({{docs}}/glossary.md#ema)) | a smoother G to sample from |
 #
 # Which rung helps most? Choose before the race.
 
 # %%
 widgets.Prediction(
-    "Which rung takes the largest step down, at scale cpu?",
+    "Which rung divides the distance by most, at scale cpu?",
     ("no dropout", "BatchNorm", "LeakyReLU", "no momentum", "faster G", "averaged"),
     answer=5,
-    why="G circles around a good place, and the average of its recent weights sits in the middle. The race below measures it on your machine.",
+    why="Averaging removes the part of G's motion that goes back and forth. The race below measures it on your machine.",
 )
 
 # %% [markdown]
@@ -531,8 +532,8 @@ plotting.bars(ladder, xlabel="Fréchet distance, logarithmic: lower is better", 
 
 # %% [markdown]
 # Compare with your guess. One seed is one seed: neighbours on the ladder that differ by a fifth may swap places with another seed, and a rung
-# that does nothing on its own may be what a later one needs. The last step is the largest at `cpu` scale, and it did not change the training at all: G
-# circles around a good place, and the average of its recent weights sits in the middle.
+# that does nothing on its own may be what a later one needs. Averaging did not change the training at all: it removes
+# the part of G's motion that goes back and forth. Whether that is circling or noise, this race cannot say.
 #
 # First and last rung, beside real digits:
 
@@ -592,7 +593,8 @@ widgets.Interpolation(pretrained("mlp-tuned-mnist"))
 # %% [markdown]
 # ## What to remember
 # - D learns from real (label 1) and detached fakes (label 0); G learns through D, with label 1 on its fakes.
-# - An even game has D = ½, loss 2 ln 2 for D and ln 2 for G. A D that is clearly ahead still teaches; a D that has won does not.
+# - An even game has D = ½, loss 2 ln 2 for D and ln 2 for G. Once D has won, −log D still pushes on the logit, but what reaches G also
+#   depends on D's slope at the image (lesson 02).
 # - −log D, on logits, because log(1 − D) has no slope where G needs it.
 # - Change one thing at a time, give each recipe the same seconds, and score with a number that you did not train on.
 # - A checkpoint without the optimisers and the random state is half a checkpoint.

@@ -144,10 +144,12 @@ print(f"slope of LeakyReLU(0.2) at -1: {at.grad:+.1f}")
 # Small and **positive**: negative inputs come out negative, and a larger input still gives a larger output.
 #
 # ## What reaches G
-# G learns only through D. One fake image, one logit: the gradient of that logit with respect to the image is all the advice that G gets on it.
+# G learns only through D. One fake image, one logit: the gradient of that logit with respect to the image is the direction of all
+# the advice that G gets on it (the loss multiplies it by 1 − D(G(z))).
 #
 # ### Exercise: the gradient that reaches G
-# For each fake image, compute the norm of that gradient.
+# For each fake image, compute the norm of that gradient. `x_fake.detach().requires_grad_(True)` makes the images something to differentiate by, and
+# `torch.autograd.grad(y, x)` returns a tuple that holds the gradient of the number y with respect to x.
 
 
 # %% tags=["stub"] name="gradient_at_fakes"
@@ -230,19 +232,21 @@ checks.dead_units(dead_units)
 # %%
 killed = {}
 for alpha in (0.0, 0.01, 0.2):
-    shares = []
+    fresh, shares = [], []
     for seed in range(3):
         fast = recipe("mlp-classic").vary(discriminator={"slope": alpha, "dropout": 0.0}, lr_d=0.03)
         run = Trainer(fast, mnist, seed=seed, precision="fp32")
+        fresh.append(max(models.dead_units(run.D, x_fake)))
         for _ in range(60):
             run.substep("d")
         shares.append(max(models.dead_units(run.D, x_fake)))
-    killed[f"α = {alpha}"] = shares
-plotting.bars(killed, xlabel="share of units that no fake switches on", title="After 60 steps at a learning rate of 0.03")
+    killed |= {f"α = {alpha}, before": fresh, f"α = {alpha}, after": shares}
+plotting.bars(killed, xlabel="share of units that no fake switches on", title="60 steps at a learning rate of 0.03")
 
 # %% [markdown]
-# The bar is the median, each dot a seed. With ReLU more units are off for all fakes, with some seeds nearly a whole layer. With α = 0.2 fewer are, and those
-# that are still pass a fifth: they are asleep, not dead.
+# The bar is the median, each dot a seed. G's untrained images are nearly alike, so a part of a layer is off for all of them *before* any training: that is the
+# value to compare with. ReLU rises well above it, α = 0.2 stays near it, and its units that are off still pass a fifth: they are asleep, not dead. (Off for all
+# fakes is not yet dead, either: a real image may still use the unit.)
 #
 # ## What death does to G
 # Take one discriminator that has learned a little, and lower the biases of all its hidden units step by step. The same weights with three slopes:
@@ -286,7 +290,7 @@ widgets.Prediction(
     "Through which of them does a gradient reach G again?",
     ("both", "only ReLU", "only α = 0.2", "neither"),
     answer=2,
-    why="A dead ReLU unit has gradient 0 on its own weights and bias too: nothing moves it. Through the leak the biases can climb back.",
+    why="With every hidden unit dead, no hidden weight or bias gets a gradient: nothing moves. Through the leak the biases can climb back.",
 )
 
 # %% [markdown]
@@ -424,7 +428,7 @@ plotting.curves(factors.log10(), {"average slope of Tanh": passing}, xlabel="fac
 
 # %% [markdown]
 # At `cpu` scale, at a factor of 1 (10⁰, the trained generator), most pixels already sit where little passes: paper and ink are the flat ends. That is right
-# at the end of a training, and fatal at its beginning. Initial weights are small for this reason: a fresh G works where Tanh is steep.
+# at the end of a training, and slow or stuck at its beginning. Initial weights are small for this reason: a fresh G works where Tanh is steep.
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
@@ -464,7 +468,7 @@ checks.activation_myths(answers)
 # - LeakyReLU's slope on the left is small and positive. It does not enlarge gradients; it keeps units from dying for good.
 # - What G can learn is the gradient of D's logit at its images. Measure it when a training stands still.
 # - A dead layer is the end with ReLU and a pause with LeakyReLU.
-# - Data in [−1, 1] and Tanh belong together. A histogram of both shows a mismatch in one look.
+# - G's last layer must reach the range of the data: Tanh for [−1, 1]. A histogram of both shows a mismatch in one look.
 # - Tanh's ends are flat: start in the middle, with small weights.
 #
 # ## References

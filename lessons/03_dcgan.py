@@ -546,10 +546,10 @@ print(f"saved after {remedy.step} steps: `python -m gan_course sample runs/03-sn
 widgets.NoiseExplorer(pretrained("sndcgan32-cifar10"))
 
 # %% [markdown]
-# And `dcgan28` on MNIST: from one digit to another.
+# And from one z to another:
 
 # %%
-widgets.Interpolation(pretrained("dcgan28-mnist"))
+widgets.Interpolation(pretrained("sndcgan32-cifar10"))
 
 # %% [markdown]
 # ## What to remember
