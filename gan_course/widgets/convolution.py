@@ -32,10 +32,10 @@ class ConvolutionCalculator(Controls):
         self._kind.observe(lambda change: self._set(kind=change["new"]), "value")
         limits = {"size": (2, 8), "kernel": (1, 6), "stride": (1, 3), "padding": (0, 3), "output_padding": (0, 2)}
         limits |= {"row": (0, 20), "column": (0, 20)}
-        sliders = [self._slider(name, *ends) for name, ends in limits.items()]
+        self._sliders = {name: self._slider(name, *ends) for name, ends in limits.items()}
         self._words, self._picture = W.HTML(), W.HTML()
         self.draw()
-        return W.VBox([row(self._kind, *sliders), self._words, self._picture])
+        return W.VBox([row(self._kind, *self._sliders.values()), self._words, self._picture])
 
     def _slider(self, name: str, low: int, high: int) -> W.IntSlider:
         label = name.replace("_", " ")
@@ -49,6 +49,7 @@ class ConvolutionCalculator(Controls):
 
     def draw(self) -> None:
         """Bring the formula and the picture up to date; a setting that cannot be gets its reason and no picture."""
+        self._sliders["output_padding"].layout.display = "none" if self.kind == KINDS[0] else ""
         try:
             self._picture.value, self._words.value = self.figure().html(), line(self.formula())
         except UserError as error:
