@@ -6,52 +6,51 @@ from torch import nn
 
 from gan_course import checks, models
 
+CONV_SIZE = [
+    (lambda n, k, s, p: (n + 2 * p - k) // s + 1, None),
+    (lambda n, k, s, p: len(range(0, n + 2 * p - k + 1, s)), None),
+    (lambda n, k, s, p: (n + p - k) // s + 1, "both sides"),
+    (lambda n, k, s, p: (n + 2 * p - k) // s, "add 1 after dividing"),
+    (lambda n, k, s, p: (n + 2 * p - k) / s + 1, "divide with //"),
+    (lambda n, k, s, p: (n + 2 * p) // s, "the kernel takes up room"),
+    (lambda n, k, s, p: (n - 1) * s - 2 * p + k, "transposed"),
+    (lambda n, k, s, p: 16, "torch gives"),
+]
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda n, k, s, p: (n + 2 * p - k) // s + 1, None),
-        (lambda n, k, s, p: len(range(0, n + 2 * p - k + 1, s)), None),
-        (lambda n, k, s, p: (n + p - k) // s + 1, "both sides"),
-        (lambda n, k, s, p: (n + 2 * p - k) // s, "add 1 after dividing"),
-        (lambda n, k, s, p: (n + 2 * p - k) / s + 1, "divide with //"),
-        (lambda n, k, s, p: (n + 2 * p) // s, "the kernel takes up room"),
-        (lambda n, k, s, p: (n - 1) * s - 2 * p + k, "transposed"),
-        (lambda n, k, s, p: 16, "torch gives"),
-    ],
-)
+
+@pytest.mark.parametrize(("answer", "words"), CONV_SIZE)
 def test_conv_size(answer, words):
     expect(checks.conv_size(answer), words)
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda n, k, s, p, o: (n - 1) * s - 2 * p + k + o, None),
-        (lambda n, k, s, p, o: n * s - 2 * p + k + o, "n - 1 steps"),
-        (lambda n, k, s, p, o: (n - 1) * s + 2 * p + k + o, "cut off here"),
-        (lambda n, k, s, p, o: (n - 1) * s - 2 * p + k, "output padding is missing"),
-        (lambda n, k, s, p, o: (n + 2 * p - k) // s + 1, "ordinary convolution"),
-        (lambda n, k, s, p, o: 2 * n, "torch gives"),
-    ],
-)
+TRANSPOSED_SIZE = [
+    (lambda n, k, s, p, o: (n - 1) * s - 2 * p + k + o, None),
+    (lambda n, k, s, p, o: n * s - 2 * p + k + o, "n - 1 steps"),
+    (lambda n, k, s, p, o: (n - 1) * s + 2 * p + k + o, "cut off here"),
+    (lambda n, k, s, p, o: (n - 1) * s - 2 * p + k, "output padding is missing"),
+    (lambda n, k, s, p, o: (n + 2 * p - k) // s + 1, "ordinary convolution"),
+    (lambda n, k, s, p, o: 2 * n, "torch gives"),
+]
+
+
+@pytest.mark.parametrize(("answer", "words"), TRANSPOSED_SIZE)
 def test_transposed_size(answer, words):
     expect(checks.transposed_size(answer), words)
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ((4, 10, 22), None),
-        ([4, 10, 22], None),
-        ((4, 8, 16), "does not double"),
-        ((4, 7, 10), "the steps grow"),
-        ((4, 10, 16), "4 pixels apart, not 2"),
-        ((4, 16, 64), "they overlap"),
-        ((4, 10, ...), "1 to go"),
-        ((1, 2, 3), "draw one row"),
-    ],
-)
+RECEPTIVE_FIELDS = [
+    ((4, 10, 22), None),
+    ([4, 10, 22], None),
+    ((4, 8, 16), "does not double"),
+    ((4, 7, 10), "the steps grow"),
+    ((4, 10, 16), "4 pixels apart, not 2"),
+    ((4, 16, 64), "they overlap"),
+    ((4, 10, ...), "1 to go"),
+    ((1, 2, 3), "draw one row"),
+]
+
+
+@pytest.mark.parametrize(("answer", "words"), RECEPTIVE_FIELDS)
 def test_receptive_fields(answer, words):
     expect(checks.receptive_fields(answer), words)
 
@@ -72,38 +71,38 @@ def relu(a, b):
     return nn.ReLU()
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (up(conv_t(), norm, relu), None),
-        (up(conv_t(6, 2, 2, bias=False), norm, relu), None),
-        (up(conv_t(3, 2, 1, output_padding=1), norm, relu), "checkerboard"),
-        (up(conv_t(4, 2, 0), norm, relu), "4×4 must become 8×8"),
-        (up(conv_t(), relu), "BatchNorm is missing"),
-        (up(conv_t(), norm, lambda a, b: nn.LeakyReLU(0.2)), "LeakyReLU is D's"),
-        (up(conv_t(), relu, norm), "ReLU comes before BatchNorm"),
-        (up(lambda a, b: nn.BatchNorm2d(a), conv_t(), relu), "BatchNorm comes before"),
-        (lambda a, b: nn.Sequential(nn.ConvTranspose2d(b, a, 4, 2, 1)), "raised RuntimeError"),
-        (lambda a, b: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 1)), "no transposed convolution"),
-        (lambda a, b: [nn.ReLU()], "a module is wanted"),
-    ],
-)
+UPSAMPLING_BLOCK = [
+    (up(conv_t(), norm, relu), None),
+    (up(conv_t(6, 2, 2, bias=False), norm, relu), None),
+    (up(conv_t(3, 2, 1, output_padding=1), norm, relu), "checkerboard"),
+    (up(conv_t(4, 2, 0), norm, relu), "4×4 must become 8×8"),
+    (up(conv_t(), relu), "BatchNorm is missing"),
+    (up(conv_t(), norm, lambda a, b: nn.LeakyReLU(0.2)), "LeakyReLU is D's"),
+    (up(conv_t(), relu, norm), "ReLU comes before BatchNorm"),
+    (up(lambda a, b: nn.BatchNorm2d(a), conv_t(), relu), "BatchNorm comes before"),
+    (lambda a, b: nn.Sequential(nn.ConvTranspose2d(b, a, 4, 2, 1)), "raised RuntimeError"),
+    (lambda a, b: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 1)), "no transposed convolution"),
+    (lambda a, b: [nn.ReLU()], "a module is wanted"),
+]
+
+
+@pytest.mark.parametrize(("answer", "words"), UPSAMPLING_BLOCK)
 def test_upsampling_block(answer, words):
     expect(checks.upsampling_block(answer), words)
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda a, b: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3, padding=1)), None),
-        (lambda a, b: nn.Sequential(nn.UpsamplingNearest2d(scale_factor=2), nn.Conv2d(a, b, 5, padding=2)), None),
-        (lambda a, b: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3)), "8×8, yours gives 6×6"),
-        (lambda a, b: nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.Upsample(scale_factor=2)), "enlarge first"),
-        (up(conv_t()), "still is a transposed"),
-        (lambda a, b: nn.Upsample(scale_factor=2), "learns nothing"),
-        (lambda a, b: nn.Conv2d(a, b, 3, padding=1), "nothing enlarges"),
-    ],
-)
+RESIZE_BLOCK = [
+    (lambda a, b: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3, padding=1)), None),
+    (lambda a, b: nn.Sequential(nn.UpsamplingNearest2d(scale_factor=2), nn.Conv2d(a, b, 5, padding=2)), None),
+    (lambda a, b: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3)), "8×8, yours gives 6×6"),
+    (lambda a, b: nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.Upsample(scale_factor=2)), "enlarge first"),
+    (up(conv_t()), "still is a transposed"),
+    (lambda a, b: nn.Upsample(scale_factor=2), "learns nothing"),
+    (lambda a, b: nn.Conv2d(a, b, 3, padding=1), "nothing enlarges"),
+]
+
+
+@pytest.mark.parametrize(("answer", "words"), RESIZE_BLOCK)
 def test_resize_block(answer, words):
     expect(checks.resize_block(answer), words)
 
@@ -131,21 +130,36 @@ def defined_but_not_applied(net):
     return f
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (models.init_dcgan, None),
-        (initialiser(ALL), None),
-        (initialiser(ALL, norm_mean=0.0), "switches off"),
-        (initialiser((nn.Conv2d, nn.ConvTranspose2d)), "Linear (layer 0)"),
-        (initialiser((nn.Linear, nn.Conv2d)), "ConvTranspose2d (layer 4)"),
-        (initialiser(ALL, std=0.2), "spread 0.199"),
-        (initialiser(ALL, zero=False), "shifts that are not 0"),
-        (defined_but_not_applied, "no weight of the net has changed"),
-    ],
-)
+INITIALISE = [
+    (models.init_dcgan, None),
+    (initialiser(ALL), None),
+    (initialiser(ALL, norm_mean=0.0), "switches off"),
+    (initialiser((nn.Conv2d, nn.ConvTranspose2d)), "Linear (layer 0)"),
+    (initialiser((nn.Linear, nn.Conv2d)), "ConvTranspose2d (layer 4)"),
+    (initialiser(ALL, std=0.2), "spread 0.199"),
+    (initialiser(ALL, zero=False), "shifts that are not 0"),
+    (defined_but_not_applied, "no weight of the net has changed"),
+]
+
+
+@pytest.mark.parametrize(("answer", "words"), INITIALISE)
 def test_initialise(answer, words):
     expect(checks.initialise(answer), words)
+
+
+WRONG = [
+    (check, list(answer) if isinstance(answer, tuple) else answer, words)  # there a tuple means several arguments
+    for check, table in (
+        (checks.conv_size, CONV_SIZE),
+        (checks.transposed_size, TRANSPOSED_SIZE),
+        (checks.receptive_fields, RECEPTIVE_FIELDS),
+        (checks.upsampling_block, UPSAMPLING_BLOCK),
+        (checks.resize_block, RESIZE_BLOCK),
+        (checks.initialise, INITIALISE),
+    )
+    for answer, words in table
+    if words is not None
+]
 
 
 def expect(verdict, words):

@@ -103,7 +103,7 @@ def test_missing_or_damaged_inception_weights_are_named(monkeypatch, tmp_path):
 
 
 def test_an_unknown_classifier_is_named():
-    with pytest.raises(UserError, match="no classifier is shipped for 'imagenet'; there are: mnist"):
+    with pytest.raises(UserError, match="no classifier is shipped for 'imagenet'; there are: cifar10, digits, mnist, shapes"):
         features.classifier("imagenet")
 
 
