@@ -1,5 +1,5 @@
-# lab · test · notebooks · outputs · bench: the README's commands. Windows without make: the same steps in README.md.
-.PHONY: lab test notebooks outputs bench clean
+# lab · test · browser · notebooks · outputs · bench: the README's commands. Windows without make: the same steps in README.md.
+.PHONY: lab test browser notebooks outputs bench clean
 .DEFAULT_GOAL := lab
 
 BASE_PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $(p))))
@@ -17,7 +17,10 @@ lab: $(READY)
 	@$(VENV)/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(LAB_FLAGS)
 
 test: $(READY) $(STACKS)
-	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup
+	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup --deselect tests/browser/test_lessons.py
+
+browser: $(READY) $(STACKS)
+	@$(PYTHON) -m pytest -q tests/browser
 
 notebooks: $(READY)
 	@$(PYTHON) lessons/build.py

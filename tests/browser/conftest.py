@@ -157,7 +157,12 @@ class Notebook:
 
     def ready(self) -> None:
         self.page.wait_for_selector(".jp-NotebookPanel:visible .jp-Cell", timeout=90_000)
-        self.page.wait_for_function(f"() => {KERNEL}?.status === 'idle'", timeout=90_000)
+        # A kernel that started slowly can have told its state before the page listened: ask it.
+        self.page.wait_for_function(
+            f"async () => {{ const k = {KERNEL}; if (k && k.status !== 'idle') k.requestKernelInfo(); return k?.status === 'idle' }}",
+            polling=1000,
+            timeout=90_000,
+        )
 
     def reload(self, url: str) -> None:
         """Reload the page, or open it under another address."""
