@@ -159,7 +159,11 @@ class Notebook:
         self.page.wait_for_selector(".jp-NotebookPanel:visible .jp-Cell", timeout=90_000)
         # A kernel that started slowly can have told its state before the page listened: ask it.
         self.page.wait_for_function(
-            f"async () => {{ const k = {KERNEL}; if (k && k.status !== 'idle') k.requestKernelInfo(); return k?.status === 'idle' }}",
+            f"""() => {{
+              const kernel = {KERNEL};
+              if (kernel && kernel.status !== 'idle') kernel.requestKernelInfo();
+              return kernel?.status === 'idle';
+            }}""",
             polling=1000,
             timeout=90_000,
         )
