@@ -162,7 +162,7 @@ def test_nothing_of_a_submission_goes_on_running(graded):
             marked += [process] if grading.MARKER in process.environ() else []
         except (psutil.Error, OSError):
             continue
-    assert marked == []
+    assert psutil.wait_procs(marked, timeout=150)[1] == []  # another worker may be grading; what was left behind never ends
 
 
 def test_a_deadline_ends_the_run_and_is_told(lessons, tmp_path):
