@@ -1,5 +1,5 @@
-# lab · test · browser · notebooks · outputs · bench: the README's commands. Windows without make: the same steps in README.md.
-.PHONY: lab test browser notebooks outputs bench clean
+# lab · test · notebooks · outputs · bench: the README's commands. Windows without make: the same steps in README.md.
+.PHONY: lab test notebooks outputs bench clean
 .DEFAULT_GOAL := lab
 
 BASE_PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $(p))))
@@ -18,8 +18,6 @@ lab: $(READY)
 
 test: $(READY) $(STACKS)
 	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup --ignore tests/browser
-
-browser: $(READY) $(STACKS)
 	@$(PYTHON) -m pytest -q tests/browser
 
 notebooks: $(READY)

@@ -82,7 +82,7 @@ UPSAMPLING_BLOCK = [
     (up(lambda a, b: nn.BatchNorm2d(a), conv_t(), relu), "BatchNorm comes before"),
     (lambda a, b: nn.Sequential(nn.ConvTranspose2d(b, a, 4, 2, 1)), "raised RuntimeError"),
     (lambda a, b: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 1)), "no transposed convolution"),
-    (lambda a, b: [nn.ReLU()], "a module is wanted"),
+    (lambda a, b: [nn.ReLU()], "nn.Sequential is wanted"),
 ]
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from gan_course import convolutions
-from gan_course.checks.verdict import Verdict, check
+from gan_course.checks.verdict import Verdict, check, untouched
 
 CASES = [(32, 4, 2, 1), (28, 5, 2, 2), (7, 3, 1, 1), (8, 3, 2, 0)]
 
@@ -144,6 +144,8 @@ def resize_block(answer) -> Verdict:
         block = answer(6, 3)
         if block is None:
             return ...
+        if not isinstance(block, nn.Sequential):
+            return _doubles(block)
         kinds = [type(m) for m in block.modules() if not list(m.children())]
         kinds = [nn.Upsample if issubclass(kind, nn.Upsample) else kind for kind in kinds]
         if nn.ConvTranspose2d in kinds:
@@ -166,8 +168,8 @@ def resize_block(answer) -> Verdict:
 
 
 def _doubles(block) -> str | None:
-    if not isinstance(block, nn.Module):
-        return f"a module is wanted, such as nn.Sequential(…); yours is {type(block).__name__}"
+    if not isinstance(block, nn.Sequential):
+        return f"an nn.Sequential is wanted, whose layers this check can read; yours is {type(block).__name__}"
     made = tuple(block(torch.randn(2, 6, 4, 4)).shape)
     if made[1:2] != (3,):
         return f"with n_in = 6 and n_out = 3 three channels must come out, yours gives {made[1]}"
@@ -189,10 +191,11 @@ def initialise(answer) -> Verdict:
             nn.Linear(50, 800), nn.BatchNorm1d(800), nn.ReLU(), nn.Unflatten(1, (50, 4, 4)), nn.ConvTranspose2d(50, 400, 4, 2, 1),
             nn.BatchNorm2d(400), nn.ReLU(), nn.Sequential(nn.Conv2d(400, 40, 3), nn.LeakyReLU(0.2)),
         )  # fmt: skip
+        net.append(nn.Conv2d(40, 40, 1, bias=False))
         before = [p.clone() for p in net.parameters()]
         answer(net)
         if all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True)):
-            return ... if _does_nothing(answer) else "no weight of the net has changed: is your function applied to its modules?"
+            return ... if untouched(answer) else "no weight of the net has changed: is your function applied to its modules?"
         for name, module in net.named_modules():
             kind = f"{type(module).__name__} (layer {name})"
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
@@ -207,7 +210,7 @@ def initialise(answer) -> Verdict:
                 mean, std = module.weight.mean().item(), module.weight.std().item()
                 if abs(mean) > 0.005 or not 0.017 < std < 0.023:
                     return f"{kind} has weights of mean {mean:.3f}, spread {std:.3f}; wanted are 0 and 0.02: is this layer reached?"
-                if module.bias.abs().max() > 0:
+                if module.bias is not None and module.bias.abs().max() > 0:
                     return f"{kind} has shifts that are not 0"
 
     hints = (
@@ -216,9 +219,3 @@ def initialise(answer) -> Verdict:
         "BatchNorm: nn.init.normal_(m.weight, 1.0, 0.02). The others: nn.init.normal_(m.weight, 0.0, 0.02). Both: zeros_(m.bias).",
     )
     return check("the initialisation", answer, judge, "every layer is reached, with the right spread", hints)
-
-
-def _does_nothing(answer) -> bool:
-    """Whether the function's body is only a docstring or `...`: an untouched stub."""
-    code = getattr(answer, "__code__", None)
-    return code is not None and not code.co_names and code.co_nlocals <= 1

@@ -33,6 +33,8 @@ def noise(answer) -> Verdict:
             return f"torch's networks compute in float32, yours is {z.dtype}: leave dtype out"
         if torch.equal(z, answer(50, "cpu")) or z.std() == 0:
             return "the same numbers come back every time: draw them anew at each call"
+        if torch.equal(z[0], z[1]):
+            return "every row is the same z: draw all n · 100 numbers, not one row repeated"
         if z.min() >= 0 and z.max() <= 1:
             return "these are uniform numbers from 0 to 1 (torch.rand); wanted are normal ones, around 0: torch.randn"
         if abs(z.mean()) > 0.1 or abs(z.std() - 1) > 0.1:
@@ -46,6 +48,7 @@ def seeded_noise(answer) -> Verdict:
     """answer(n, seed) → (n, 100) normal numbers that follow from the seed alone; torch's own random state stays as it was."""
 
     def judge(answer):
+        torch.rand(5)  # somebody else has drawn numbers before
         before = torch.get_rng_state()
         z = answer(3, 7)
         moved = not torch.equal(before, torch.get_rng_state())
@@ -61,6 +64,8 @@ def seeded_noise(answer) -> Verdict:
             return (
                 "the numbers follow the seed, but torch.manual_seed also resets everybody else's: use a torch.Generator of your own"
             )
+        if z.min() >= 0:
+            return "these are uniform numbers from 0 to 1 (torch.rand); wanted are normal ones, around 0: torch.randn"
 
     hints = (
         "torch.Generator() is a source of random numbers of your own; its manual_seed(seed) returns it.",

@@ -37,6 +37,12 @@ def wrong_shape(x, shape) -> str | None:
     return None
 
 
+def untouched(answer) -> bool:
+    """Whether a function's body is only a docstring or `...`: a stub that nobody wrote in."""
+    code = getattr(answer, "__code__", None)
+    return code is not None and not code.co_names and code.co_nlocals == code.co_argcount
+
+
 def check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...]) -> Verdict:
     """Run `judge(answer)`: None is a pass, a string says what is wrong, `...` that nothing is there yet."""
     state = torch.get_rng_state()
@@ -49,6 +55,8 @@ def check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...]) -> 
         wrong = f"your answer raised {type(error).__name__}{where}: {str(error).splitlines()[0] if str(error) else 'no message'}"
     finally:
         torch.set_rng_state(state)
+    if wrong is ... and callable(answer) and not untouched(answer):
+        wrong = "your function runs but returns nothing: a print is not a result, end with return"
     if wrong is ...:
         verdict = Verdict("todo", exercise, "not done yet", hints)
     elif wrong is None:

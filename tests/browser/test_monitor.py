@@ -6,8 +6,6 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.xdist_group("browser")  # one after the other, on one worker
-
 SETUP = """from gan_course import data, widgets
 from gan_course.training import Trainer, recipe
 small = recipe("mlp-classic").vary(generator={"widths": (64, 64)}, discriminator={"widths": (64, 32)}, batch_size=50)

@@ -1,0 +1,49 @@
+"""Answers that were written from the learner's notebooks alone, without sight of a check: wrong ones are told, right ones pass.
+
+attempts.json: for every exercise the source of its check cell, wrong answers with what their author thought, right answers.
+"""
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gan_course import checks, data, evaluation, features, models
+
+ATTEMPTS = json.loads((Path(__file__).parent / "attempts.json").read_text(encoding="utf-8"))
+PROBE = SimpleNamespace(minutes={f"0{i}": {"smoke": 0.1 * i, "cpu": 1.7 * i + 1, "gpu": 1.1 * i + 0.5} for i in range(5)})
+
+
+def verdict(call: str, code: str):
+    """What the check cell shows after the stub's cell was filled with `code`."""
+    cell = {"math": math, "torch": torch, "F": F, "nn": nn, "checks": checks, "data": data, "evaluation": evaluation}
+    cell |= {"features": features, "models": models, "probe": PROBE}
+    exec(code, cell)
+    return eval(call, cell)
+
+
+WRONG = [(name, i) for name, tried in ATTEMPTS.items() for i in range(len(tried["wrong"]))]
+RIGHT = [(name, i) for name, tried in ATTEMPTS.items() for i in range(len(tried["right"]))]
+
+
+@pytest.mark.parametrize(("name", "i"), WRONG)
+def test_a_wrong_attempt_is_told(name, i):
+    told = verdict(ATTEMPTS[name]["call"], ATTEMPTS[name]["wrong"][i]["code"])
+    assert told.status == "fail", f"{ATTEMPTS[name]['wrong'][i]['mistake']}: {told}"
+
+
+@pytest.mark.parametrize(("name", "i"), RIGHT)
+def test_a_right_attempt_passes_however_it_is_written(name, i):
+    told = verdict(ATTEMPTS[name]["call"], ATTEMPTS[name]["right"][i])
+    assert told.status == "pass", told
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_at_least_three_of_them_are_told_apart(name):
+    said = {verdict(ATTEMPTS[name]["call"], tried["code"]).message for tried in ATTEMPTS[name]["wrong"]}
+    assert len(said) >= 3, said
