@@ -177,7 +177,7 @@ ARCHITECTURES = {
         28,
     ),
     "dcgan32": Architecture(ConvGenerator, ConvDiscriminator, {}, {}, 32),
-    "sndcgan32": Architecture(ConvGenerator, ConvDiscriminator, {}, {"norm": "spectral", "slope": 0.1}, 32),
+    "sndcgan32": Architecture(ConvGenerator, ConvDiscriminator, {}, {"norm": "spectral"}, 32),
 }
 
 

@@ -33,7 +33,7 @@ from gan_course.checks.scores import (
     precision_and_recall,
     which_score_tells,
 )
-from gan_course.checks.steps import discriminator_step, generator_step
+from gan_course.checks.steps import discriminator_step, generator_step, mended_step
 from gan_course.checks.tensors import lesson_minutes, mnist_megabytes, noise, seeded_noise
 from gan_course.checks.verdict import Verdict
 
@@ -58,6 +58,7 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_slope",
     "lesson_minutes",
+    "mended_step",
     "missing_classes",
     "mnist_megabytes",
     "noise",
