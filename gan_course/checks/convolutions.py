@@ -251,7 +251,7 @@ def steepest_logits(steepest, never_above_8, discriminators, x_real) -> Verdict:
             return f"for {wrong} the steepest of these images has {right[wrong]:.4g}, yours is {given[wrong]:.4g}: models.gradient_at(D, x_real).max()"
         if never_above_8 is ...:
             return "the numbers are right; which of the two can never exceed 8?"
-        if never_above_8 not in discriminators:
+        if never_above_8 not in list(discriminators):
             return f"never_above_8 is one of the names {', '.join(map(repr, discriminators))}, not {never_above_8!r}"
         if never_above_8 != "sndcgan32":
             return (
