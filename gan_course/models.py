@@ -177,7 +177,7 @@ ARCHITECTURES = {
         28,
     ),
     "dcgan32": Architecture(ConvGenerator, ConvDiscriminator, {}, {}, 32),
-    "sndcgan32": Architecture(ConvGenerator, ConvDiscriminator, {}, {"norm": "spectral", "slope": 0.1}, 32),
+    "sndcgan32": Architecture(ConvGenerator, ConvDiscriminator, {}, {"norm": "spectral"}, 32),
 }
 
 
@@ -242,18 +242,21 @@ def layers(net: nn.Module, x: Tensor) -> list[tuple[str, tuple[int, ...], int]]:
         rows.append((type(layer).__name__.removeprefix("Parametrized"), tuple(y.shape[1:]), parameter_count(layer)))
 
     inside = {m for p in net.modules() if isinstance(p, ParametrizationList) for m in p.modules()}
-    hooks = [
-        m.register_forward_hook(note) for m in net.modules() if m not in inside and (is_parametrized(m) or not list(m.children()))
-    ]
+    seen = [m for m in net.modules() if m not in inside and (is_parametrized(m) or not list(m.children()))]
+    _pass(net, x, [m.register_forward_hook(note) for m in seen])
+    return rows
+
+
+@torch.no_grad()
+def _pass(net: nn.Module, x: Tensor, hooks: list) -> None:
+    """One pass of x in evaluation mode, after which the hooks are gone and the mode is the old one."""
     was_training = net.training
     try:
-        with torch.no_grad():
-            net.eval()(x)
+        net.eval()(x)
     finally:
         net.train(was_training)
         for hook in hooks:
             hook.remove()
-    return rows
 
 
 def layer_table(net: nn.Module, x: Tensor) -> str:
@@ -289,19 +292,11 @@ def recompute_batch_norm(net: nn.Module, z: Tensor, batch: int = 500) -> None:
     net.train(was_training)
 
 
-@torch.no_grad()
 def dead_units(net: nn.Module, x: Tensor) -> list[float]:
     """For each ReLU or LeakyReLU layer of `net`, in order, the share of units that no image of x (N, C, H, W) switches on."""
     shares = []
     count = lambda _, inputs: shares.append((inputs[0] <= 0).all(0).float().mean().item())  # noqa: E731
-    hooks = [m.register_forward_pre_hook(count) for m in net.modules() if isinstance(m, (nn.ReLU, nn.LeakyReLU))]
-    was_training = net.training
-    try:
-        net.eval()(x)
-    finally:
-        net.train(was_training)
-        for hook in hooks:
-            hook.remove()
+    _pass(net, x, [m.register_forward_pre_hook(count) for m in net.modules() if isinstance(m, (nn.ReLU, nn.LeakyReLU))])
     return shares
 
 

@@ -33,6 +33,9 @@
 # | `cpu` | under one minute |
 # | `gpu` | under one minute |
 #
+# A **scale** says how much work the lessons do: `smoke` a few steps, to test them; `cpu` minutes on a laptop; `gpu` full size on one GPU. The device decides, unless
+# the variable `GAN_COURSE_SCALE` names one.
+#
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
 # %%

@@ -243,9 +243,10 @@ print(inspect.getsource(Trainer.d_step) + "\n" + inspect.getsource(Trainer.g_ste
 
 # %% [markdown]
 # Three lines differ from yours. One pass through D serves both halves, which is faster. `requires_grad_(False)` skips gradients that nobody uses. And
-# `autocast` computes in bfloat16 where that is faster. The loss is `softplus`, which is BCE on logits written shorter.
+# `autocast` computes in bfloat16, numbers of half the length, where the machine is faster with them; `precision="fp32"` switches that off. The loss is `softplus`,
+# which is BCE on logits written shorter.
 #
-# Does the D step do what it should? Twenty of them, with G standing still:
+# Does the D step do what it should? Twenty of them, with G standing still (`substep("d")` is one):
 
 # %% tags=["nbval-check-output"]
 trial = Trainer(recipe("mlp-classic"), mnist, precision="fp32")
@@ -441,6 +442,49 @@ plotting.curves(torch.sigmoid(s.detach()), slopes, xlabel="D(G(z))", ylabel="|sl
 # %% [markdown]
 # Left edge: D is certain that the image is fake. The original loss hardly pushes there, exactly when G needs it most; −log D pushes hardest. This is the
 # [**non-saturating**]({{docs}}/glossary.md#non-saturating-loss) loss, and the one you trained with.
+#
+# ## Break and mend
+# Broken GANs rarely crash. This whole step runs, its losses look harmless, and no digit ever comes of it.
+#
+# ### Exercise: four quiet bugs
+# Four things are wrong in it, each of them discussed above. Mend them; each run of the check says how many are left.
+
+# %% tags=["stub"] name="mended_step"
+def mended_step(G, D, opt_g, opt_d, images, z):
+    """uint8 images (N, 1, 28, 28) and noise z (N, 100): one D step, then one G step. Mend what is wrong."""
+    bce, ones, zeros = F.binary_cross_entropy_with_logits, torch.ones(len(z), 1), torch.zeros(len(z), 1)
+    x_real, x_fake = images.float() / 255, G(z)
+    loss_d = bce(torch.sigmoid(D(x_real)), ones) + bce(torch.sigmoid(D(x_fake.detach())), zeros)
+    opt_d.zero_grad()
+    loss_d.backward()
+    opt_d.step()
+    loss_g = bce(D(x_fake), zeros)
+    loss_g.backward()
+    opt_g.step()
+    return loss_d, loss_g
+
+
+# %% tags=["solution"] name="mended_step"
+def mended_step(G, D, opt_g, opt_d, images, z):
+    """uint8 images (N, 1, 28, 28) and noise z (N, 100): one D step, then one G step."""
+    bce, ones, zeros = F.binary_cross_entropy_with_logits, torch.ones(len(z), 1), torch.zeros(len(z), 1)
+    x_real, x_fake = images.float() / 127.5 - 1, G(z)
+    loss_d = bce(D(x_real), ones) + bce(D(x_fake.detach()), zeros)
+    opt_d.zero_grad()
+    loss_d.backward()
+    opt_d.step()
+    loss_g = bce(D(x_fake), ones)
+    opt_g.zero_grad()
+    loss_g.backward()
+    opt_g.step()
+    return loss_d, loss_g
+
+
+# %% tags=["check", "nbval-check-output"] name="check_mended_step"
+checks.mended_step(mended_step)
+
+# %% [markdown]
+# Not one of them shows in the value of a loss. That is why this lesson looks at ranges, gradients and pictures, and now at a number made for it.
 #
 # ## A score
 # "Looks better" is not a measurement. A small classifier (shipped with the course; its own accuracy is printed below) turns each image into 64 features; real images make

@@ -355,7 +355,8 @@ checks.tanh_from_sigmoid(tanh_from_sigmoid)
 
 # %% [markdown]
 # ## Does it matter for training?
-# Four runs of the same length: Tanh, Sigmoid, no last activation, and Tanh with data that somebody **left in [0, 1]**, a bug that many public tutorials have.
+# Five runs of the same length: Tanh, Sigmoid, no last activation, Tanh with data that somebody **left in [0, 1]**, a bug that many public tutorials have, and
+# Sigmoid with the same data, which fit each other.
 
 
 # %% tags=["nbval-check-output"]
@@ -373,14 +374,14 @@ print(f"real images now run from {x_real.min():.0f} to {x_real.max():.0f}")
 
 # %%
 widgets.Prediction(
-    "Which of the four runs ends in an error or a NaN?",
+    "Which of the five runs ends in an error or a NaN?",
     ("Sigmoid", "no limit", "data left in [0, 1]", "none of them"),
     answer=3,
-    why="All four train to the end without a word. A wrong range is a quiet bug: only pictures and histograms show it.",
+    why="All five train to the end without a word. A wrong range is a quiet bug: only pictures and histograms show it.",
 )
 
 # %% [markdown]
-# At `cpu` scale this takes about a minute and a half; a line appears when a run is done.
+# At `cpu` scale this takes about two minutes; a line appears when a run is done.
 
 # %%
 base, runs = recipe("mlp-tuned"), {}
@@ -388,9 +389,10 @@ runs["Tanh"] = Trainer(base, mnist)
 runs["Sigmoid"] = Trainer(base.vary(generator={"output": "sigmoid"}), mnist)
 runs["no limit"] = Trainer(base.vary(generator={"output": "none"}), mnist)
 runs["Tanh, data in [0, 1]"] = Trainer(base, unscaled)
+runs["Sigmoid, data in [0, 1]"] = Trainer(base.vary(generator={"output": "sigmoid"}), unscaled)
 for name, run in runs.items():
     run.run(steps=budget.steps)
-    print(f"{name:20} {run.step} steps, D(x) {run.history[-1]['d_real']:.2f}, D(G(z)) {run.history[-1]['d_fake']:.2f}")
+    print(f"{name:23} {run.step} steps, D(x) {run.history[-1]['d_real']:.2f}, D(G(z)) {run.history[-1]['d_fake']:.2f}")
 
 # %% [markdown]
 # Look at D's outputs first: where D is sure of both (1.00 and 0.00), G has lost. Then the pictures, each brought from its own data's range to grey levels:
@@ -399,7 +401,7 @@ for name, run in runs.items():
 with torch.no_grad():
     drawn = {name: run.generator()(z[:32]) for name, run in runs.items()}
 shown = {f"fake: {name}": data.denormalise(x * 2 - 1 if "[0, 1]" in name else x) for name, x in drawn.items()}
-plotting.grids(shown, across=4)
+plotting.grids(shown, across=5)
 
 # %% [markdown]
 # And the values behind them:
@@ -412,8 +414,9 @@ plotting.histogram(real | values, xlabel="pixel value", span=(-1.5, 1.5), title=
 # %% [markdown]
 # At `cpu` scale: Tanh sits where the data sits. **Sigmoid** cannot get below 0 while the paper is at −1, so D tells the two apart by any single pixel; G goes
 # as low as it can, everywhere, and draws nothing. With **no limit**, pixels overshoot and the pictures stay ghosts. With **data left in [0, 1]**, half of Tanh's
-# range is wrong, and some pictures never find out of it. Nothing crashed in any of the four: a histogram of real against generated pixels is how you find
-# such a bug. The remedy is one line, `x * 2 - 1`, when you load.
+# range is wrong, and some pictures never find out of it. **Sigmoid with data in [0, 1]** is the control: the same last layer that failed above, and data that it can
+# reach. Nothing crashed in any of the five: a histogram of real against generated pixels is how you find such a bug. The remedy is one line, `x * 2 - 1`,
+# when you load.
 #
 # ## When Tanh saturates
 # Tanh's slope is 1 − tanh². At large inputs nothing gets through. Multiply what goes into the last layer's Tanh by a factor, and measure the average slope:

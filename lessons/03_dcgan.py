@@ -501,7 +501,7 @@ print("largest singular values:", *(f"{v:.1f}" for v in values))
 
 # %% [markdown]
 # ## The remedy: sndcgan32
-# At `cpu` scale the same generator. The name `sndcgan32` stands for three changes in D: spectral norm in every layer, no BatchNorm, LeakyReLU 0.1. The recipe changes more:
+# At `cpu` scale the same generator. The name `sndcgan32` stands for one change in D: spectral norm in every layer, in place of BatchNorm. The recipe changes more:
 
 # %% tags=["nbval-check-output"]
 for line in recipe("sndcgan32").differences(recipe("dcgan32")):
@@ -510,7 +510,7 @@ for line in recipe("sndcgan32").differences(recipe("dcgan32")):
 # %% [markdown]
 # Real images are mirrored half of the time (`flip`), and you sample from averaged weights ([`ema`]({{docs}}/glossary.md#ema)), whose BatchNorm statistics are computed afresh. The same
 # seconds as the live run; at `gpu` scale this is the large form, with the seven-convolution D of the spectral-norm paper and a learning rate that falls to 0.
-# The bar "spectral norm in D" above says what the norm does alone.
+# The bar "spectral norm in D" in the race above says what the new D does alone.
 
 # %%
 remedy = Trainer(recipe("sndcgan32", scale.name()), cifar, seed=0, **scoring)

@@ -1,5 +1,6 @@
 """Every well-known mistake gets its own name; every right answer passes, however it is written."""
 
+import itertools
 import math
 import re
 
@@ -589,10 +590,53 @@ def with_reference(G, z, reference, test):
 @pytest.mark.parametrize("answer", [scorer(), with_reference])
 def test_right_scorers_pass(answer):
     assert checks.mended_score(answer).status == "pass"
-    assert checks.mended_score(lambda G, z, reference, test: None).status == "todo"
+    assert checks.mended_score(lambda *_: None).status == "todo"
 
 
 WRONG_QUIZZES = [
     *_wrong_answers(checks.fair_comparisons, checks.PAIRS, (True, False)),
     *_wrong_answers(checks.which_score_tells, checks.CULPRITS, ("precision", "recall")),
 ]
+
+
+WHOLE = """
+    bce, ones, zeros = F.binary_cross_entropy_with_logits, torch.ones(len(z), 1), torch.zeros(len(z), 1)
+    x_real, x_fake = images.float() / 127.5 - 1, G(z)
+    loss_d = bce(D(x_real), ones) + bce(D(x_fake.detach()), zeros)
+    opt_d.zero_grad(); loss_d.backward(); opt_d.step()
+    loss_g = bce(D(x_fake), ones)
+    opt_g.zero_grad(); loss_g.backward(); opt_g.step()
+"""
+LEFT = {  # a line of it → as it stands in the lesson's broken step, and what the check says
+    "images.float() / 127.5 - 1": ("images.float() / 255", "real images still run from 0 to 1"),
+    "bce(D(x_real), ones) + bce(D(x_fake.detach()), zeros)": (
+        "bce(D(x_real).sigmoid(), ones) + bce(D(x_fake.detach()).sigmoid(), zeros)",
+        "through a Sigmoid",
+    ),
+    "bce(D(x_fake), ones)": ("bce(D(x_fake), zeros)", "label 0"),
+    "opt_g.zero_grad(); ": ("", "still in G"),
+}
+
+
+def whole(*left):
+    lines = WHOLE
+    for right in left:
+        assert right in lines
+        lines = lines.replace(right, LEFT[right][0])
+    scope = {"torch": torch, "F": F}
+    exec(f"def mended_step(G, D, opt_g, opt_d, images, z):{lines}", scope)
+    return scope["mended_step"]
+
+
+@pytest.mark.parametrize("n", range(len(LEFT) + 1))
+def test_each_bug_that_is_left_in_a_step_is_counted_and_named(n):
+    for left in itertools.combinations(LEFT, n):
+        told = checks.mended_step(whole(*left))
+        wanted = {0: "four quiet bugs found", 4: "not done yet"}.get(n) or LEFT[left[0]][1]
+        assert told.status == {0: "pass", 4: "todo"}.get(n, "fail")
+        assert wanted in told.message
+        assert n in (0, 4) or told.message.startswith(f"{n} of 4 left")
+
+
+WRONG_WHOLE = [(checks.mended_step, whole(line), words) for line, (_, words) in LEFT.items()]
+WRONG_WHOLE += [(checks.mended_step, lambda *_: None, "neither network moved")]

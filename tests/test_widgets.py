@@ -234,3 +234,69 @@ def test_the_score_explorer_shows_the_scores_of_the_stage_it_stands_at():
     assert f"{names[-1]}: Fréchet distance {explorer.scores[names[-1]]['frechet']:.3g}" in explorer._words.value
     assert explorer.scores[names[-1]]["recall"] < explorer.scores["real images"]["recall"]
     assert explorer._picture.value.count("<img alt=") == 3
+
+
+def test_the_monitor_that_was_pressed_last_drives_alone(monitor, trainer):
+    other = widgets.TrainingMonitor(trainer, steps=200)
+    assert other.box is not None
+    other.play()
+    monitor.play()
+    assert (monitor.playing, other.playing) == (True, False)
+    other._settings["lr_d"].value = 3e-4
+    monitor.draw()
+    assert monitor._settings["lr_d"].value == 3e-4
+
+
+def test_a_late_note_goes_when_ticks_come_in_time_again(monitor, trainer):
+    monitor.steps = 1_000_000
+    monitor.play()
+    tick(monitor)
+    monitor._ended -= 5
+    tick(monitor)
+    monitor._late -= 11
+    tick(monitor)
+    assert "paused" not in monitor._told.value
+
+
+def test_a_pause_that_cannot_save_says_so(monitor, trainer, tmp_path):
+    (tmp_path / "file").write_text("")
+    trainer.out = tmp_path / "file" / "run"
+    monitor.play()
+    monitor.pause()
+    assert not monitor.playing
+    assert "not saved" in monitor._told.value
+
+
+def test_a_cell_that_runs_again_closes_what_it_showed(monitor, trainer, monkeypatch):
+    from gan_course.widgets import controls
+
+    monkeypatch.setattr(controls, "_SHOWN", {})
+    monkeypatch.setattr(controls, "_running_cell", lambda: ("cell", "first"))
+    monitor._replace_what_the_cell_showed()
+    monitor.play()
+    timer = monitor._timer
+    monkeypatch.setattr(controls, "_running_cell", lambda: ("cell", "second"))
+    again = widgets.TrainingMonitor(Trainer(trainer.recipe, trainer.images, precision="fp32"), steps=200)
+    again._replace_what_the_cell_showed()
+    assert not monitor.playing
+    assert timer.comm is None
+    assert monitor._box is None
+
+
+def test_the_noise_explorer_can_be_steered_before_it_is_shown():
+    explorer = widgets.NoiseExplorer(build("mlp", (1, 28, 28))[0].eval(), n=2)
+    explorer.zero()
+    explorer.choose("features")
+    explorer.renew()
+    assert explorer.seed == 1
+    assert explorer.box is not None
+    assert explorer._kind.value == "features"
+
+
+def test_a_reloaded_page_finds_the_pulse_stopped():
+    pulse = widgets.Pulse()
+    assert pulse.box is not None
+    pulse._toggle()
+    assert pulse._button.description == "Stop"
+    pulse._timer.get_state()
+    assert pulse._button.description == "Start"

@@ -36,7 +36,7 @@ from gan_course.checks.scores import (
     scores_by_seed,
     which_score_tells,
 )
-from gan_course.checks.steps import discriminator_step, generator_step
+from gan_course.checks.steps import discriminator_step, generator_step, mended_step
 from gan_course.checks.tensors import lesson_minutes, mnist_megabytes, noise, seeded_noise
 from gan_course.checks.verdict import Verdict
 
@@ -62,6 +62,7 @@ __all__ = [
     "leaky_relu_slope",
     "lesson_minutes",
     "mended_score",
+    "mended_step",
     "missing_classes",
     "mnist_megabytes",
     "noise",

@@ -5,6 +5,7 @@ do to the same two.
 """
 
 import copy
+import itertools
 import math
 
 import torch
@@ -219,3 +220,57 @@ def _returned(yours, right) -> str | None:
     if not math.isclose(given, wanted, rel_tol=1e-3):
         return f"the networks end up right, but the returned loss is {given:.3f} instead of {wanted:.3f}"
     return None
+
+
+BUGS = {  # of `mended_step`: the keyword that puts it in → what to say while it is there
+    "unscaled": "real images still run from 0 to 1, and G's Tanh from -1 to 1: D needs nothing but the range to tell them apart",
+    "squashed": "D's logits still pass through a Sigmoid before BCE-with-logits, which has its own: hand it the logits as they are",
+    "label_0": "G still asks for label 0: it learns to look fake. Which label does G want D to give?",
+    "kept": "gradients from the last step are still in G when new ones are added: opt_g.zero_grad() before its backward()",
+}
+
+
+def _whole(unscaled=False, squashed=False, label_0=False, kept=False):
+    """A D step and a G step on the same fakes; the keywords put mistakes in."""
+
+    def step(G, D, opt_g, opt_d, images, z):
+        x_real, x_fake = images.float() / 255, G(z)
+        x_real = x_real if unscaled else x_real * 2 - 1
+        logits = D(x_real), D(x_fake.detach())
+        opt_d.zero_grad()
+        _logistic(*(x.sigmoid() for x in logits) if squashed else logits).backward()
+        opt_d.step()
+        if not kept:
+            opt_g.zero_grad()
+        logits = D(x_fake)
+        bce(logits, torch.full_like(logits, 0.0 if label_0 else 1.0)).backward()
+        opt_g.step()
+
+    return step
+
+
+def _after(step) -> list[torch.Tensor]:
+    """The weights of both networks after the step."""
+    G, D, opt_g, opt_d, x_real, z = _networks()
+    step(G, D, opt_g, opt_d, ((x_real + 1) * 127.5).round().to(torch.uint8), z)
+    return _weights(G) + _weights(D)
+
+
+def mended_step(answer) -> Verdict:
+    """answer(G, D, opt_g, opt_d, images, z): one D step and one G step, without any of the mistakes `BUGS`; images uint8."""
+
+    def judge(answer):
+        yours = _after(answer)
+        if _same(yours, _after(lambda *_: None)):
+            return "neither network moved: keep both halves of the step, and mend what is wrong in them"
+        for n in range(len(BUGS) + 1):
+            for left in itertools.combinations(BUGS, n):
+                if _same(yours, _after(_whole(**dict.fromkeys(left, True)))):
+                    return ... if n == len(BUGS) else f"{n} of {len(BUGS)} left. {BUGS[left[0]]}" if n else None
+        return "this is neither the step as it was nor the mended one: change only what is wrong, and keep D's step before G's"
+
+    hints = (
+        "Read it as four questions: which range does D see, what does the loss expect, what does G want, what is left from the step before?",
+        "images.float() / 127.5 - 1 · no torch.sigmoid · ones for G · opt_g.zero_grad() before loss_g.backward().",
+    )
+    return check("a step that runs and teaches nothing", answer, judge, "four quiet bugs found", hints, stub=lambda _: True)

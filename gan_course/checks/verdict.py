@@ -1,6 +1,7 @@
 """What a check gives: a verdict with its hints, and the frame that keeps a learner's answer from doing harm."""
 
 import html
+import inspect
 import os
 import traceback
 from dataclasses import dataclass
@@ -40,11 +41,17 @@ def wrong_shape(x, shape) -> str | None:
 def untouched(answer) -> bool:
     """Whether a function's body is only a docstring or `...`: a stub that nobody wrote in."""
     code = getattr(answer, "__code__", None)
-    return code is not None and not code.co_names and code.co_nlocals == code.co_argcount
+    if code is None:
+        return False
+    given = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & inspect.CO_VARARGS)
+    return not code.co_names and code.co_nlocals <= given
 
 
-def check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...]) -> Verdict:
-    """Run `judge(answer)`: None is a pass, a string says what is wrong, `...` that nothing is there yet."""
+def check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...], stub=untouched) -> Verdict:
+    """Run `judge(answer)`: None is a pass, a string says what is wrong, `...` that nothing is there yet.
+
+    stub(answer) tells a function that is still the stub from one that was written and returns nothing.
+    """
     state = torch.get_rng_state()
     try:
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -55,7 +62,7 @@ def check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...]) -> 
         wrong = f"your answer raised {type(error).__name__}{where}: {str(error).splitlines()[0] if str(error) else 'no message'}"
     finally:
         torch.set_rng_state(state)
-    if wrong is ... and callable(answer) and not untouched(answer):
+    if wrong is ... and callable(answer) and not stub(answer):
         wrong = "your function runs but returns nothing: a print is not a result, end with return"
     if wrong is ...:
         verdict = Verdict("todo", exercise, "not done yet", hints)

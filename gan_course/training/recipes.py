@@ -66,7 +66,7 @@ RECIPES = {
             "sndcgan32",
             architecture="sndcgan32",
             batch_size=64,
-            lr_g=4e-4,
+            lr_g=1e-3,
             lr_d=4e-4,
             betas=(0.0, 0.9),
             ema=0.998,
@@ -80,7 +80,7 @@ RECIPES = {
 AT_SCALE = {
     ("sndcgan32", "gpu"): {
         "generator": {"widths": (512, 256, 128, 64), "last_conv": True},
-        "discriminator": {"deep": True},
+        "discriminator": {"deep": True, "slope": 0.1},
         "lr_g": 2e-4,
         "lr_d": 2e-4,
         "loss": "hinge",

@@ -9,20 +9,38 @@ from IPython.display import display
 PLAYING = "playing" if "playing" in W.Play.class_trait_names() else "_playing"  # ipywidgets 8, 7
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # A slider of ipywidgets shows its description but does not tell it to a screen reader. Sliders appear some time after this
-# script, so it watches the page for ten seconds. Where scripts do not run, nothing is lost but the names.
+# script, and again after a reload, so one observer watches the page. Where scripts do not run, nothing is lost but the names.
 NAME_SLIDERS = """<script>(() => {
+  if (window.ganCourseNames) return;
   const name = () => document.querySelectorAll(".widget-slider").forEach(slider => slider.querySelectorAll("[role=slider]")
     .forEach(handle => handle.setAttribute("aria-label", slider.querySelector(".widget-label").textContent)));
-  const watch = new MutationObserver(name);
-  watch.observe(document.body, {childList: true, subtree: true});
-  setTimeout(() => watch.disconnect(), 10000);
+  let waiting;
+  const soon = () => { waiting ??= requestAnimationFrame(() => { waiting = undefined; name() }) };
+  window.ganCourseNames = new MutationObserver(soon);
+  window.ganCourseNames.observe(document.body, {childList: true, subtree: true});
   name();
 })()</script>"""
+_SHOWN = {}  # cell → (the execution that showed them, the controls)
 
 
 def in_notebook() -> bool:
     """Whether a notebook front end (JupyterLab, Colab, nbval, papermill) shows what is displayed."""
     return hasattr(get_ipython(), "kernel")
+
+
+def _running_cell() -> tuple[str | None, str | None]:
+    """Ids of the cell that runs and of this execution; None where the front end does not tell."""
+    kernel = getattr(get_ipython(), "kernel", None)
+    parent = kernel.get_parent("shell") if hasattr(kernel, "get_parent") else {}
+    return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
+
+
+def _tree(widget: W.Widget):
+    """A widget and all that it is made of, the innermost first."""
+    for child in getattr(widget, "children", ()):
+        yield from _tree(child)
+    yield from (part for name in ("layout", "style") if isinstance(part := getattr(widget, name, None), W.Widget))
+    yield widget
 
 
 class Controls:
@@ -51,9 +69,30 @@ class Controls:
         if not in_notebook():
             print(self.text)
             return
+        self._replace_what_the_cell_showed()
         view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
         display({"text/plain": self.text, WIDGET: view}, raw=True)
         self._picture_display = display(self._picture_bundle(), raw=True, display_id=True)
+
+    def _replace_what_the_cell_showed(self) -> None:
+        """Close the controls of the cell's last execution: nothing of them is on the page any more, and a timer would tick on."""
+        cell, execution = _running_cell()
+        if cell is None:
+            return
+        before, shown = _SHOWN.get(cell, (execution, []))
+        if before != execution:
+            elsewhere = [c for name, (_, controls) in _SHOWN.items() if name != cell for c in controls]
+            for old in shown:
+                if old is not self and old not in elsewhere:
+                    old.close()
+            shown = []
+        _SHOWN[cell] = execution, [*shown, self]
+
+    def close(self) -> None:
+        """Take the widgets off the page and out of the kernel; shown again, they are made anew."""
+        box, self._box, self._picture_display = self._box, None, None
+        for widget in list(_tree(box)) if box is not None else ():
+            widget.close()
 
     def renew_picture(self) -> None:
         """Bring the stand-in picture up to date, so that a saved notebook shows how things stood."""
@@ -69,6 +108,20 @@ class Controls:
             "text/plain": "The picture of these controls.",
             "text/html": f'<div class="{self._name}">{self.picture()}</div>{NAME_SLIDERS}',
         }
+
+
+class Timer(W.Play):
+    """A hidden `Play` whose value counts ticks. A new page asks for its full state, and has no timer running yet."""
+
+    def __init__(self, reloaded):
+        self._reloaded = lambda: None
+        super().__init__(value=0, min=0, max=2**31 - 1, step=1, layout={"display": "none"})
+        self._reloaded = reloaded
+
+    def get_state(self, key=None, drop_defaults=False):
+        if key is None:
+            self._reloaded()
+        return super().get_state(key=key, drop_defaults=drop_defaults)
 
 
 def line(text: str, kind: str = "") -> str:

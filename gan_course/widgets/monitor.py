@@ -14,12 +14,12 @@ from pathlib import Path
 import ipywidgets as W
 import torch
 
-from gan_course import plotting
+from gan_course import UserError, plotting
 from gan_course.losses import LOSSES
 from gan_course.training import Diverged
 from gan_course.training.trainer import MAX_SNAPSHOTS
 from gan_course.widgets import foreground, view
-from gan_course.widgets.controls import PLAYING, Controls, button, line, row
+from gan_course.widgets.controls import PLAYING, Controls, Timer, button, line, row
 
 SPEEDS = {"as fast as possible": 0, "20 steps a second": 20, "5 steps a second": 5, "1 step a second": 1}
 SLICE, LONGEST_SLICE = 0.4, 1.5  # seconds of training a tick
@@ -45,24 +45,35 @@ class TrainingMonitor(Controls):
         self._note, self._kind = "", ""
         self._busy = threading.RLock()  # a kernel may run callbacks on another thread than cells
         self._drawn = self._drawing = self._saved = 0.0
-        self._ended, self._hidden = math.nan, 0.0
-        previous = _DRIVERS.get(trainer, lambda: None)()
-        if previous is not None:
+        self._ended, self._hidden, self._late, self._told_at = math.nan, 0.0, 0.0, 0.0
+        self._claim()
+
+    def _claim(self) -> None:
+        """Drive the trainer; another monitor that did pauses."""
+        previous = _DRIVERS.get(self.trainer, lambda: None)()
+        if previous is not None and previous is not self:
             previous.pause("paused: another monitor drives this trainer now")
-        _DRIVERS[trainer] = weakref.ref(self)
+        _DRIVERS[self.trainer] = weakref.ref(self)
 
     # ---------------------------------------------------------------- what one can do
 
     def run(self) -> None:
         """Train to the target in the foreground, see `train`. Stop the cell to pause; run it again to go on."""
+        self._claim()
         self.pause()
-        foreground.train(self.trainer, steps=self.steps, seconds=self.seconds, real=self.real)
-        if self._box is not None:
+        with self._busy:  # buttons may work on another thread
+            foreground.train(self.trainer, steps=self.steps, seconds=self.seconds, real=self.real)
+            if self._box is None:
+                return
             self._follow()
             self.draw()
+        done = self._reached()
+        self._tell(f"{'done' if done else 'paused'} at step {self.trainer.step:,}", "done" if done else "")
+        self.renew_picture()
 
     def play(self) -> None:
         """Train while the page shows the monitor."""
+        self._claim()
         if self._reached():
             self._tell(f"done: {self.trainer.step:,} steps. Reset starts over.", "done")
             return
@@ -72,18 +83,30 @@ class TrainingMonitor(Controls):
 
     def pause(self, note: str = "") -> None:
         """Stop after the slice at hand; nothing is lost."""
-        if not self.playing:
-            return
+        if self.playing:
+            self._halt(note)
+
+    def _halt(self, note: str = "") -> None:
         self._set_playing(False)
+        kind = ""
         with self._busy:
-            if self.trainer.out is not None:
-                self.trainer.save()
+            note = note or f"paused at step {self.trainer.step:,}"
+            try:
+                if self.trainer.out is not None:
+                    self.trainer.save()
+            except (OSError, UserError) as error:
+                note, kind = f"{note}; not saved: {error}", "warning"
             self.draw()
-        self._tell(note or f"paused at step {self.trainer.step:,}")
+        self._tell(note, kind)
         self.renew_picture()
+
+    def close(self) -> None:
+        self.pause()  # first: a timer that ticks into a closed comm fails in the page
+        super().close()
 
     def substep(self, which: str) -> None:
         """One step by hand: "d", "g" or "both"."""
+        self._claim()
         self.pause()
         with self._busy:
             self._by_hand = True
@@ -96,6 +119,7 @@ class TrainingMonitor(Controls):
 
     def reset(self) -> None:
         """Start over from step 0 with the settings as they stand and the same seed."""
+        self._claim()
         self.pause()
         with self._busy:
             self.trainer.reset()
@@ -129,9 +153,14 @@ class TrainingMonitor(Controls):
         try:
             start = time.perf_counter()
             gap = 0 if math.isnan(self._ended) else start - self._ended
-            if gap > LATE + self._timer.interval / 1000:
-                self._hidden += gap
-                self._tell(f"paused: tab hidden, or the kernel busy elsewhere, for {self._hidden:.0f} s; it goes on by itself")
+            late = gap > LATE + self._timer.interval / 1000
+            if late and (self._kind == "late" or not self._note or start - self._told_at > 3):  # leaves a fresh note alone
+                self._hidden, self._late = self._hidden + gap, start
+                told = f"paused: tab hidden, or the kernel busy elsewhere, for {self._hidden:.0f} s; it goes on by itself"
+                self._tell(told, "late")
+            elif self._kind == "late" and start - self._late > 10:
+                self._hidden = 0.0
+                self._tell("")
             self._guarded(lambda: self._advance(gap))
             if time.perf_counter() - self._drawn > max(REDRAW, 12 * self._drawing):
                 self.draw()
@@ -145,23 +174,28 @@ class TrainingMonitor(Controls):
         """One tick's training: longer slices where ticks come late (a slow link, a hidden tab), so that little is lost."""
         rate = SPEEDS[self._speed.value]
         if rate:
+            start = time.perf_counter()
             self.trainer.substep("both")
-            return
+            self.trainer.seconds += time.perf_counter() - start
+        else:
+            self._slice(gap)
+        if self.trainer.out is not None and time.perf_counter() - self._saved > 30:
+            self.trainer.save()
+            self._saved = time.perf_counter()
+
+    def _slice(self, gap: float) -> None:
         seconds = min(LONGEST_SLICE, max(SLICE, 20 * gap))
         if self.seconds is not None:
             seconds = min(seconds, max(0.0, self.seconds - self.trainer.seconds))
         steps = None if self.steps is None else max(0, self.steps - self.trainer.step)
         self.trainer.run(steps=steps, seconds=seconds, save=False)
-        if self.trainer.out is not None and time.perf_counter() - self._saved > 30:
-            self.trainer.save()
-            self._saved = time.perf_counter()
 
     def _guarded(self, action) -> None:
         """Tell what stops a training instead of losing it in a log that nobody reads."""
         try:
             action()
         except KeyboardInterrupt:
-            self.pause(f"paused at step {self.trainer.step:,}: the kernel was interrupted")
+            self._halt(f"paused at step {self.trainer.step:,}: the kernel was interrupted")
         except Diverged as error:
             self._stop(f"{error}. Reset starts over.")
         except Exception as error:
@@ -186,7 +220,7 @@ class TrainingMonitor(Controls):
 
     def build(self) -> W.Widget:
         # The timer comes first: after a reload of the page its pause reaches the other widgets before they are sent.
-        self._timer = _Timer(self._reloaded)
+        self._timer = Timer(self._reloaded)
         self._timer.observe(self._tick, "value")
         self._play_button = button("Train", "Train, or pause", self._toggle, "primary")
         steps = [
@@ -209,8 +243,8 @@ class TrainingMonitor(Controls):
         self._speed = W.Dropdown(options=list(SPEEDS), description="Speed", layout={"width": "220px"})
         self._speed.observe(lambda _: self._set_interval(), "value")
         self._settings = {
-            "lr_d": W.BoundedFloatText(description="lr of D", min=0, max=1, step=0.0001),
-            "lr_g": W.BoundedFloatText(description="lr of G", min=0, max=1, step=0.0001),
+            "lr_d": W.BoundedFloatText(description="lr of D", min=0, max=10, step=0.0001),
+            "lr_g": W.BoundedFloatText(description="lr of G", min=0, max=10, step=0.0001),
             "d_steps": W.BoundedIntText(description="D steps", min=1, max=20),
             "loss": W.Dropdown(description="loss", options=list(LOSSES)),
         }
@@ -250,6 +284,8 @@ class TrainingMonitor(Controls):
         with self._busy, torch.no_grad():
             start = time.perf_counter()
             self._draw_samples()
+            for name, setting in self._settings.items():
+                setting.value = getattr(self.trainer.recipe, name)  # it may have been changed elsewhere
             self._numbers.value = view.numbers(self.trainer, self.steps, self.seconds)
             self._drawn = time.perf_counter()
             self._drawing = self._drawn - start
@@ -280,7 +316,7 @@ class TrainingMonitor(Controls):
             self._moving = False
 
     def _tell(self, note: str, kind: str = "") -> None:
-        self._note, self._kind = note, kind
+        self._note, self._kind, self._told_at = note, kind, time.perf_counter()
         if hasattr(self, "_told"):
             self._told.value = f'<div role="status">{line(note, kind)}</div>'
 
@@ -296,7 +332,11 @@ class TrainingMonitor(Controls):
         self.pause() if self.playing else self.play()
 
     def _to_end(self) -> None:
+        self._claim()
         self.pause()
+        if threading.current_thread() is not threading.main_thread():
+            self.play()  # the notebook's stop button does not reach this thread: the timer does it, and Pause stops it
+            return
         self._tell("running to the end; the notebook's stop button pauses")
         with self._busy:
             self._by_hand = False
@@ -322,7 +362,7 @@ class TrainingMonitor(Controls):
 
     def _reloaded(self) -> None:
         if self.playing:
-            self.pause("paused: the page was reloaded; press Train to go on")
+            self.pause("paused: the page was reloaded, or its connection was lost; press Train to go on")
 
     def _pictures(self) -> list:
         """The history of the samples, the present at its end."""
@@ -334,17 +374,3 @@ class TrainingMonitor(Controls):
     @property
     def _stem(self) -> str:
         return f"{self.trainer.recipe.name}-seed{self.trainer.seed}"
-
-
-class _Timer(W.Play):
-    """A hidden `Play` whose value counts ticks. A new page asks for its full state, and has no timer running yet."""
-
-    def __init__(self, reloaded):
-        self._reloaded = lambda: None
-        super().__init__(value=0, min=0, max=2**31 - 1, step=1, layout={"display": "none"})
-        self._reloaded = reloaded
-
-    def get_state(self, key=None, drop_defaults=False):
-        if key is None:
-            self._reloaded()
-        return super().get_state(key=key, drop_defaults=drop_defaults)

@@ -55,7 +55,7 @@ class NoiseExplorer(Controls):
         ]
         for i, slider in enumerate(self._sliders):
             slider.observe(lambda _, i=i: self._moved(i), "value")
-        self._kind = W.Dropdown(options=list(KINDS), description="Directions", layout=WIDE)
+        self._kind = W.Dropdown(options=list(KINDS), value=self.kind, description="Directions", layout=WIDE)
         self._kind.observe(lambda change: (self.choose(change["new"]), self.zero()), "value")
         self._truncation = W.FloatSlider(
             description="truncation", min=0, max=LIMIT, value=LIMIT, step=0.25, readout_format=".2f", layout=WIDE
@@ -76,7 +76,12 @@ class NoiseExplorer(Controls):
 
     def renew(self) -> None:
         """Draw another z and put the sliders to zero."""
-        self._seed.value = (self.seed + 1) % 2**31
+        seed = (self.seed + 1) % 2**31
+        if self._box is None:
+            self.seed = seed
+            self._draw_start()
+        else:
+            self._seed.value = seed
 
     def _reseed(self, seed: int) -> None:
         self.seed = seed
@@ -88,7 +93,9 @@ class NoiseExplorer(Controls):
         self.draw()
 
     def zero(self) -> None:
-        """All directions to zero."""
+        """All directions to zero, where they stand before the first display."""
+        if self._box is None:
+            return
         self._quiet = True
         for slider in self._sliders:
             slider.value = 0

@@ -2,7 +2,7 @@
 
 import ipywidgets as W
 
-from gan_course.widgets.controls import PLAYING, Controls, button, line, row
+from gan_course.widgets.controls import PLAYING, Controls, Timer, button, line, row
 
 
 class Pulse(Controls):
@@ -12,17 +12,21 @@ class Pulse(Controls):
 
     def build(self) -> W.Widget:
         self.ticks = 0
-        self._timer = W.Play(value=0, min=0, max=2**31 - 1, interval=100, layout={"display": "none"})
+        self._timer = Timer(lambda: self._play(False))  # before the button: after a reload it is sent first
+        self._timer.interval = 100
         self._timer.observe(self._tick, "value")
         self._button = button("Start", "Start the bar, or stop it", self._toggle, "primary")
         self._bar, self._words = W.HTML(), W.HTML()
         self._show()
-        return W.VBox([row(self._button, self._bar), self._words, self._timer])
+        return W.VBox([self._timer, row(self._button, self._bar), self._words])
 
     def _toggle(self) -> None:
-        playing = not getattr(self._timer, PLAYING)
-        setattr(self._timer, PLAYING, playing)
-        self._button.description = "Stop" if playing else "Start"
+        self._play(not getattr(self._timer, PLAYING))
+
+    def _play(self, playing: bool) -> None:
+        if playing != getattr(self._timer, PLAYING):
+            setattr(self._timer, PLAYING, playing)
+            self._button.description = "Stop" if playing else "Start"
 
     def _tick(self, _) -> None:
         self.ticks += 1

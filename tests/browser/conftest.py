@@ -1,5 +1,6 @@
 """JupyterLab in headless Chromium: the fixtures `lab`, `page` and `open_notebook`. An error in the page fails the test."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -9,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -20,7 +21,32 @@ ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
-KERNEL = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
+# Waits for the notebook's kernel to answer and for the notebook to have the focus; says what is missing.
+READY = """async path => {
+  const app = window.jupyterapp;
+  const found = () => Array.from(app.shell.widgets('main')).find(w => w.context?.path === path);
+  const kernel = () => found()?.sessionContext?.session?.kernel;
+  const until = async (what, check) => {
+    for (const end = Date.now() + 120000; !check(); await new Promise(r => setTimeout(r, 100)))
+      if (Date.now() > end) throw new Error(`${path}: no ${what}; current ${app.shell.currentWidget?.id}, ` +
+        `kernel ${kernel()?.status}, ${kernel()?.connectionStatus}; ` +
+        Array.from(document.querySelectorAll('.jp-Dialog'), d => d.innerText).join());
+  };
+  await until('kernel', kernel);
+  let answered = false;
+  kernel().info.then(() => { answered = true }, () => {});
+  await until('answer of the kernel', () => answered);
+  await found().revealed;
+  app.shell.activateById(found().id);
+  await until('focus', () => app.shell.currentWidget === found());
+}"""
+CLOSE = """async path => {
+  const panel = Array.from(window.jupyterapp.shell.widgets('main')).find(w => w.context?.path === path);
+  await panel.context.save();
+  const gone = new Promise(done => panel.disposed.connect(() => done()));
+  panel.close();
+  await gone;
+}"""
 HARMLESS = ("favicon", "ResizeObserver loop", "colab-badge.svg", "badge_logo.svg")  # badges need a network
 
 
@@ -46,7 +72,7 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-@contextmanager
+@contextlib.contextmanager
 def server(home: Path, variables: dict[str, str]):
     """A JupyterLab server with settings of its own below `home`: (folder, port, token)."""
     root = home / "root"
@@ -72,10 +98,15 @@ def server(home: Path, variables: dict[str, str]):
             except OSError:
                 assert process.poll() is None, (home / "lab.log").read_text()[-3000:]
                 time.sleep(0.25)
+        else:
+            raise RuntimeError("JupyterLab did not answer: " + (home / "lab.log").read_text()[-3000:])
         yield root, port, token
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 @pytest.fixture(scope="session")
@@ -94,8 +125,9 @@ def lab(tmp_path_factory, kernel):
 
 @pytest.fixture(scope="session")
 def chromium():
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)
     assert CHROMIUM, "GAN_COURSE_BROWSER=required, and there is no Chromium here: install it (apt-get install chromium)"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
@@ -104,25 +136,42 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def lab_page(chromium, lab):
-    """JupyterLab, opened once for all tests, and the errors that its page and console have told."""
-    _, port, token = lab
-    context, errors = chromium.new_context(viewport={"width": 1400, "height": 1100}), []
-    page = context.new_page()
-    watch(page, errors)
-    enter(page, port, token)
-    yield page, errors
+def profile(chromium):
+    """One cache for all pages."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 1100})
+    yield context
     context.close()
+
+
+@pytest.fixture
+def lab_page(profile, lab):
+    """JupyterLab in a page of its own, and the errors that the page and its console have told."""
+    _, port, token = lab
+    page, errors = profile.new_page(), []
+    watch(page, errors)
+    try:
+        enter(page, port, token)
+        yield page, errors
+    finally:
+        page.close()  # before its kernels: an open page would go and look for them
+        end_kernels(port, token)
 
 
 def enter(page, port: int, token: str) -> None:
     """Open JupyterLab in the page and wait until it is ready."""
     page.goto(f"http://127.0.0.1:{port}/lab?token={token}&reset")
-    page.wait_for_function("() => window.jupyterapp?.commands?.hasCommand('notebook:run-all-cells')", timeout=90_000)
+    settle(page)
+
+
+def settle(page) -> None:
+    """Wait for the restored layout: a notebook that is opened earlier gets no focus, and `shell.currentWidget` stays null."""
+    page.wait_for_function("() => window.jupyterapp", timeout=120_000)
+    page.evaluate("async () => { await window.jupyterapp.started; await window.jupyterapp.restored }")
 
 
 def watch(page, errors: list[str]) -> None:
     page.set_default_timeout(30_000)
+    page.set_default_navigation_timeout(120_000)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(f"{message.text} ({message.location})") if message.type == "error" else None)
 
@@ -135,9 +184,10 @@ def harmful(errors: list[str]) -> list[str]:
 def page(lab_page):
     """JupyterLab's page; an error on it or in its console during the test fails it."""
     page, errors = lab_page
-    errors.clear()
     yield page
-    assert not harmful(errors)
+    page.evaluate("0")  # what the console said before this has arrived
+    dialogs = page.locator(".jp-Dialog").all_inner_texts()
+    assert not harmful(errors) and not dialogs, (harmful(errors), dialogs)
 
 
 class Notebook:
@@ -155,17 +205,9 @@ class Notebook:
         self.ready()
 
     def ready(self) -> None:
+        settle(self.page)
+        self.page.evaluate(READY, self.name)
         self.page.wait_for_selector(".jp-NotebookPanel:visible .jp-Cell", timeout=90_000)
-        # A kernel that started slowly can have told its state before the page listened: ask it.
-        self.page.wait_for_function(
-            f"""() => {{
-              const kernel = {KERNEL};
-              if (kernel && kernel.status !== 'idle') kernel.requestKernelInfo();
-              return kernel?.status === 'idle';
-            }}""",
-            polling=1000,
-            timeout=90_000,
-        )
 
     def reload(self, url: str) -> None:
         """Reload the page, or open it under another address."""
@@ -173,9 +215,7 @@ class Notebook:
         self.ready()
 
     def close(self) -> None:
-        self.page.evaluate(
-            "async () => { const w = window.jupyterapp.shell.currentWidget; if (w?.context) { await w.context.save(); w.close() } }"
-        )
+        self.page.evaluate(CLOSE, self.name)
 
     def command(self, name: str, arguments: dict | None = None) -> None:
         """Run a command of JupyterLab and wait until it is done."""
@@ -214,18 +254,8 @@ class Notebook:
 
 @pytest.fixture
 def open_notebook(lab, page, request):
-    """open_notebook(cells or a notebook's path) → Notebook, closed after the test with its kernel."""
-    root, port, token = lab
-    opened = []
-
-    def open_(source) -> Notebook:
-        opened.append(Notebook(page, write(root, source, request.node.name)))
-        return opened[-1]
-
-    yield open_
-    for notebook in opened:
-        notebook.close()
-    end_kernels(port, token)
+    """open_notebook(cells or a notebook's path) → Notebook; page and kernel end with the test."""
+    return lambda source: Notebook(page, write(lab[0], source, request.node.name))
 
 
 def write(root, source, test: str) -> str:
@@ -244,7 +274,8 @@ def write(root, source, test: str) -> str:
 def end_kernels(port: int, token: str) -> None:
     for session in json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/api/sessions?token={token}")):
         gone = urllib.request.Request(f"http://127.0.0.1:{port}/api/sessions/{session['id']}?token={token}", method="DELETE")
-        urllib.request.urlopen(gone).close()
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(gone).close()
 
 
 @pytest.fixture
@@ -259,13 +290,13 @@ def far_away(lab, chromium, request):
         waiting = queue.Queue()
 
         def send():
-            while (item := waiting.get()) is not None:
-                time.sleep(max(0, item[0] - time.monotonic()))
-                try:
+            try:
+                while (item := waiting.get()) is not None:
+                    time.sleep(max(0, item[0] - time.monotonic()))
                     target.sendall(item[1])
-                except OSError:
-                    return
-            target.close()
+                target.shutdown(socket.SHUT_WR)  # lets the other direction end too
+            except OSError:
+                pass  # that side has gone
 
         threading.Thread(target=send, daemon=True).start()
         try:
@@ -281,7 +312,11 @@ def far_away(lab, chromium, request):
                 client, _ = server.accept()
             except OSError:
                 return
-            upstream = socket.create_connection(("127.0.0.1", lab[1]))
+            try:
+                upstream = socket.create_connection(("127.0.0.1", lab[1]))
+            except OSError:
+                client.close()
+                continue
             for pair in ((client, upstream), (upstream, client)):
                 threading.Thread(target=carry, args=pair, daemon=True).start()
 
@@ -297,10 +332,14 @@ def far_away(lab, chromium, request):
         return Notebook(page, name)
 
     yield open_
+    page.evaluate("0")
+    told = harmful(errors)
     context.close()
+    with contextlib.suppress(OSError):
+        server.shutdown(socket.SHUT_RDWR)  # wakes accept()
     server.close()
     end_kernels(port, token)
-    assert not harmful(errors)
+    assert not told
 
 
 @pytest.fixture(scope="session")

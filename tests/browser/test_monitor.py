@@ -16,7 +16,8 @@ SHOW = "monitor = widgets.TrainingMonitor(trainer, steps=100_000)\nmonitor"
 
 
 def step(area) -> int:
-    return int(re.search(r"step ([\d,]+)", area.inner_text()).group(1).replace(",", ""))
+    found = re.search(r"step ([\d,]+)", area.inner_text())
+    return int(found.group(1).replace(",", "")) if found else -1  # not drawn yet
 
 
 def values(area) -> dict[str, str]:
@@ -27,21 +28,27 @@ def pictures(area) -> list[str]:
     return area.locator("img:visible").evaluate_all("all => all.map(i => i.src)")
 
 
-def wait_for_step(page, area, beyond: int, seconds: float = 20) -> int:
-    for _ in range(int(seconds * 5)):
-        if step(area) > beyond:
-            return step(area)
-        page.wait_for_timeout(200)
-    raise AssertionError(f"still at step {step(area)} after {seconds} s: {area.inner_text()[:400]}")
+def eventually(page, check, seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < until, f"not within {seconds} s"
+        page.wait_for_timeout(100)
+
+
+def wait_for_step(page, area, beyond: int, seconds: float = 60) -> int:
+    eventually(page, lambda: step(area) > beyond, seconds)
+    return step(area)
 
 
 @pytest.fixture
-def monitor(open_notebook):
+def monitor(open_notebook, page):
     recipe = "r = trainer.recipe\nprint(r.lr_d, r.lr_g, r.d_steps, r.loss)"
     notebook = open_notebook([SETUP, SHOW, recipe])
     notebook.run_all()
     area = notebook.cell(1)
     expect(area.get_by_role("button", name="Train", exact=True)).to_be_visible()
+    expect(area.locator("img:visible")).to_have_count(2)
+    eventually(page, lambda: step(area) >= 0)
     return notebook, area
 
 
@@ -60,7 +67,8 @@ def test_an_error_in_the_page_would_fail(lab_page):
     page, errors = lab_page
     page.evaluate("() => { console.error('error one'); setTimeout(() => { throw new Error('error two') }) }")
     page.wait_for_timeout(500)
-    assert ["error one" in errors[-2], "error two" in errors[-1]] == [True, True]
+    assert all(any(told in error for error in errors) for told in ("error one", "error two"))
+    errors.clear()
 
 
 @both_kernels
@@ -113,12 +121,10 @@ def test_the_history_can_be_scrubbed_by_keyboard(monitor, page):
     slider.focus()
     page.keyboard.press("Home")
     expect(area.get_by_text("step 0", exact=True)).to_be_visible()
-    page.wait_for_timeout(300)
-    assert pictures(area) != now
+    eventually(page, lambda: pictures(area) != now)
     page.keyboard.press("End")
     expect(area.get_by_text("now", exact=True)).to_be_visible()
-    page.wait_for_timeout(300)
-    assert pictures(area) == now
+    eventually(page, lambda: pictures(area) == now)
 
 
 def test_settings_change_while_it_trains(monitor, page):
@@ -133,10 +139,13 @@ def test_settings_change_while_it_trains(monitor, page):
     area.get_by_label("loss", exact=True).select_option("minimax")
     expect(area.get_by_text("on: loss = minimax")).to_be_visible()
     area.get_by_label("Speed").select_option("5 steps a second")
-    page.wait_for_timeout(1000)
-    before, start = step(area), time.monotonic()
-    at = wait_for_step(page, area, before + 4)
-    assert (at - before) / (time.monotonic() - start) < 8
+    for _ in range(5):  # the first window may still hold fast steps
+        first = wait_for_step(page, area, step(area))  # just redrawn
+        start = time.monotonic()
+        rate = (wait_for_step(page, area, first + 10) - first) / (time.monotonic() - start)
+        if rate < 8:
+            break
+    assert rate < 8
     pause(page, area)
     notebook.run_cell(2)
     expect(notebook.cell(2).get_by_text("0.0005 0.0002 2 minimax")).to_be_visible()
@@ -171,9 +180,9 @@ def test_reload_close_and_run_again_go_on(monitor, page):
     notebook.command("docmanager:save")
     notebook.reload(page.url)
     area = notebook.cell(1)
-    expect(area.get_by_text("paused: the page was reloaded")).to_be_visible()
+    expect(area.get_by_text("paused: the page was reloaded, or its connection was lost")).to_be_visible()
+    eventually(page, lambda: step(area) >= 100)
     at = step(area)
-    assert at >= 100
     page.wait_for_timeout(1000)
     assert step(area) == at
     press(area, "Train")
@@ -195,7 +204,7 @@ def test_a_hidden_tab_pauses_and_goes_on(monitor, page):
     at = wait_for_step(page, area, 20)
     # headless Chromium hides no page: here no timer of the page runs, which is what a hidden tab comes to
     page.evaluate("() => { const until = Date.now() + 4000; while (Date.now() < until); }")
-    expect(area.get_by_text(re.compile("paused: tab hidden.* for [3-9] s; it goes on by itself"))).to_be_visible()
+    expect(area.get_by_text(re.compile(r"paused: tab hidden.* for \d+ s; it goes on by itself"))).to_be_visible()
     wait_for_step(page, area, max(at, step(area)))
 
 
@@ -261,4 +270,4 @@ def test_out_of_sight_it_goes_on(open_notebook, page):
     page.locator(".jp-NotebookPanel:visible .jp-CodeCell").last.scroll_into_view_if_needed()
     page.wait_for_timeout(5000)
     page.locator(".jp-NotebookPanel:visible .jp-CodeCell").nth(1).scroll_into_view_if_needed()
-    wait_for_step(page, area, at + 20, seconds=2)
+    wait_for_step(page, area, at + 20, seconds=5)
