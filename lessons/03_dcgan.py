@@ -513,9 +513,10 @@ for line in recipe("sndcgan32").differences(recipe("dcgan32")):
 # The bar "spectral norm in D" in the race above says what the new D does alone.
 
 # %%
-remedy = Trainer(recipe("sndcgan32", scale.name()), cifar, seed=0, **scoring)
+remedy = Trainer(recipe("sndcgan32", scale.name()), cifar, seed=0, precision=classic.precision, **scoring)
 remedy.run(steps=budget.steps, seconds=classic.seconds)
-scores |= {"fake: dcgan32": frechet(classic.sample(budget.n_eval)), "fake: sndcgan32": frechet(remedy.sample(budget.n_eval))}
+fakes = {"fake: dcgan32": classic.sample(budget.n_eval), "fake: sndcgan32": remedy.sample(budget.n_eval)}
+scores |= {name: frechet(images) for name, images in fakes.items()}
 plotting.bars(scores, xlabel="Fréchet distance: lower is better", title="Equal seconds")
 
 # %% [markdown]
@@ -566,8 +567,7 @@ checks.steepest_logits(steepest, never_above_8, {name: run.D for name, run in li
 # Side by side with real images:
 
 # %%
-panels = {"real": cifar.data[:32], "fake: dcgan32": classic.sample(32, seed=1), "fake: sndcgan32": remedy.sample(32, seed=1)}
-plotting.grids(panels)
+plotting.grids({"real": cifar.data[:32]} | {name: images[:32] for name, images in fakes.items()})
 
 # %% [markdown]
 # ## At full scale
