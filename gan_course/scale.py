@@ -50,7 +50,7 @@ MINUTES = {
     "00": {"smoke": 0.3, "cpu": 1, "gpu": 1},
     "01": {"smoke": 0.4, "cpu": 10, "gpu": 10},
     "02": {"smoke": 0.4, "cpu": 2, "gpu": 2},
-    "03": {"smoke": 0.4, "cpu": 8, "gpu": 28},
+    "03": {"smoke": 0.4, "cpu": 9, "gpu": 29},
     "04": {"smoke": 0.4, "cpu": 5, "gpu": 5},
 }
 

@@ -15,8 +15,8 @@
 #
 # {{badges}}
 #
-# Colour images of 32×32 pixels are too much for a fully connected G. Here vectors become feature maps: you compute what a convolution does to a size, build the blocks of
-# DCGAN, break its rules one by one, and train three architectures, the last of which does not drift apart.
+# Colour images of 32×32 pixels are too much for a fully connected G. Here vectors become [feature maps]({{docs}}/glossary.md#feature-map): grids of numbers that keep left, right, up and down.
+# You compute what a convolution does to a size, build the blocks of DCGAN, print three architectures layer by layer, train `dcgan32`, then change its D.
 #
 # **You will be able to**
 #
@@ -24,15 +24,15 @@
 # - recognise a checkerboard, say where it comes from, and remove it
 # - write DCGAN's block and its initialisation, and find the bug in a wrong one
 # - say which of DCGAN's rules matters in a short training, because you measured it
-# - explain why the classic discriminator drifts apart late, and what holds it together
+# - say how steep a discriminator can become, what limits it, and measure it
 #
 # **You need** [lesson 01](01_mlp_gan.ipynb) (both training steps, the Fréchet distance) and [lesson 02](02_leakyrelu_and_tanh.ipynb) (LeakyReLU, Tanh).
 #
 # | scale | time | what happens |
 # |---|---|---|
 # | `smoke` | under 30 s | a few steps per network, to test the notebook |
-# | `cpu` | about 8 min | 10,000 images: 90 s of live training, five short runs with and without a rule, 90 s of the remedy |
-# | `gpu` | about 28 min | all 50,000 images, ten minutes each, the large networks |
+# | `cpu` | about 9 min | 10,000 images: 90 s of live training, six short runs with and without a rule, 90 s of the remedy |
+# | `gpu` | about 29 min | all 50,000 images, ten minutes each, the large networks |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
@@ -80,17 +80,17 @@ print(f"convolution, 64 maps of 16×16:      {models.parameter_count(convolution
 # %% [markdown]
 # A thousandth of the weights, sixteen times the outputs: an edge looks the same in every corner, so it is learned once.
 #
-# Which size comes out? Move the sliders. The orange cell is one output; the blue frames are the inputs that it sees, each with the number of the weight that meets it. Hatched
-# cells are padding: zeros around the image.
+# Which size comes out? Move the sliders. The orange cell is one output; the blue frames are the inputs that it sees, each with the number of the weight that meets it. The
+# [stride and padding]({{docs}}/glossary.md#stride-and-padding): how far the kernel moves on for the next output, and zeros around the image (hatched cells).
 
 # %%
-widgets.ConvolutionCalculator("convolution", size=6, kernel=4, stride=2, padding=1)
+widgets.ConvolutionCalculator("convolution", size=6, kernel=4, stride=2, padding=1, formula=False)
 
 # %% [markdown]
 # Kernel 4, stride 2, padding 1 halves the side: D's way down. Raise the padding and look at the corner: more of what it sees is not there.
 #
 # ### Exercise: the size after a convolution
-# Count the places where the kernel fits.
+# Count the places where the kernel fits; test your formula with the sliders.
 
 
 # %% tags=["stub"] name="conv_size"
@@ -110,7 +110,8 @@ checks.conv_size(conv_size)
 
 # %% [markdown]
 # ### Exercise: how far one unit sees
-# D of `dcgan32` has three convolutions of kernel 4 and stride 2. A unit of the first map sees 4×4 pixels. How many does a unit of the second and third map see?
+# D of `dcgan32` has three convolutions of kernel 4 and stride 2. A unit of the first map sees 4×4 pixels. What does a unit of the second and third map see, its
+# [receptive field]({{docs}}/glossary.md#receptive-field)? Give the side of the square each unit sees.
 
 # %% tags=["stub"] name="receptive_fields"
 sides = (..., ..., ...)                            # after one, two, three layers
@@ -133,11 +134,11 @@ widgets.ReceptiveField(D, cifar.data[4])
 # The first layer can judge edges and colours, the third sees most of the object. Whether the whole fits together is left to the last layer, which sees all.
 #
 # ## The way up
-# G goes from a small map to a large one. A **transposed convolution** turns the picture around: every input stamps a kernel into the output, `stride` apart, and stamps
+# G goes from a small map to a large one. A [**transposed convolution**]({{docs}}/glossary.md#transposed-convolution) turns the picture around: every input stamps a kernel into the output, `stride` apart, and stamps
 # add up where they overlap. Padding now cuts off the rim.
 
 # %%
-widgets.ConvolutionCalculator("transposed convolution", size=5, kernel=4, stride=2, padding=1)
+widgets.ConvolutionCalculator("transposed convolution", size=5, kernel=4, stride=2, padding=1, formula=False)
 
 # %% [markdown]
 # The numbers say how many inputs reach each output. Kernel 4, stride 2: four, everywhere but at the rim. Keep that picture in mind.
@@ -181,7 +182,7 @@ for kernel, padding, output_padding in ((3, 1, 1), (4, 1, 0), (5, 2, 1)):
     print(f"kernel {kernel}:", *convolutions.overlap(6, kernel, 2, padding, output_padding))
 
 # %% [markdown]
-# Kernels 3 and 5 alternate: their size is no multiple of the stride. Does it show in an image? Three doublings with random weights, many random inputs, and for each
+# Kernels 3 and 5 alternate: their size is no multiple of the stride. Such a [checkerboard]({{docs}}/glossary.md#checkerboard), does it show in an image? Three doublings with random weights, many random inputs, and for each
 # pixel the spread of its values. Grey everywhere would be fair:
 
 # %%
@@ -206,10 +207,11 @@ for name, s in spread.items():
     print(f"{name:22} the brightest pixel spreads more than twice as much as the darkest: {(s.max() > 2 * s.min()).item()}")
 
 # %% [markdown]
-# Two remedies: a kernel that is a multiple of the stride (DCGAN's 4 and 2), or enlarging first and convolving then. The second cannot make the pattern at all.
+# Two remedies: a kernel that is a multiple of the stride (DCGAN's 4 and 2), or enlarging first and convolving then. Even overlap removes
+# the built-in cause; learned kernels can still treat odd and even pixels differently. Enlarging first makes that harder: neighbours start as copies.
 #
 # ### Exercise: resize, then convolve
-# Write the block that doubles the side without a transposed convolution.
+# Write the block that doubles the side without a transposed convolution: an `nn.Sequential` of two layers.
 
 
 # %% tags=["stub"] name="resize_block"
@@ -229,7 +231,7 @@ checks.resize_block(resize_block)
 
 # %% [markdown]
 # ## DCGAN's rules
-# Radford, Metz and Chintala tried many convolutional GANs and kept what trained:
+# Radford, Metz and Chintala tried many convolutional GANs and kept what trained ([BatchNorm]({{docs}}/glossary.md#batchnorm) and [LeakyReLU]({{docs}}/glossary.md#leakyrelu) you know):
 #
 # | rule | in G | in D |
 # |---|---|---|
@@ -239,7 +241,7 @@ checks.resize_block(resize_block)
 # | initial weights N(0, 0.02), BatchNorm scales N(1, 0.02), shifts 0 | all layers | all layers |
 #
 # ### Exercise: a block of G
-# Double the side, normalise, cut off.
+# Double the side with a transposed convolution (kernel 4, stride 2, padding 1), BatchNorm, then ReLU, as `nn.Sequential`.
 
 
 # %% tags=["stub"] name="upsampling_block"
@@ -259,17 +261,25 @@ checks.upsampling_block(upsampling_block)
 
 # %% [markdown]
 # ## Three architectures
-# Such blocks make three generators, each with its discriminator. The shape after each layer, and its parameters:
+# Such blocks make three generators, each with its discriminator. `dcgan32` first: the shape after each layer, and its parameters.
 
 # %% tags=["nbval-check-output"]
-for name, shape in {"dcgan16": (3, 16, 16), "dcgan28": (1, 28, 28), "dcgan32": (3, 32, 32)}.items():
+G, D = models.build("dcgan32", (3, 32, 32))
+print(f"dcgan32, generator\n{models.layer_table(G, torch.randn(1, 100))}\n")
+print(f"dcgan32, discriminator\n{models.layer_table(D, torch.randn(1, 3, 32, 32))}")
+
+# %% [markdown]
+# Follow one side from top to bottom: 4, 8, 16, 32 in G, 32, 16, 8, 4 in D, while the channels go the other way. The other two, for images of 16×16 and 28×28:
+
+# %% tags=["nbval-check-output"]
+for name, shape in {"dcgan16": (3, 16, 16), "dcgan28": (1, 28, 28)}.items():
     G, D = models.build(name, shape)
     print(f"{name}, generator\n{models.layer_table(G, torch.randn(1, 100))}\n")
     print(f"{name}, discriminator\n{models.layer_table(D, torch.randn(1, *shape))}\n")
 
 # %% [markdown]
-# Follow one side from top to bottom: 4, 8, 16, 32 in G, 32, 16, 8, 4 in D, while the channels go the other way. `dcgan28` starts at 7 and doubles twice; its kernels of 5 at
-# stride 2 are a checkerboard that training must iron out. Any of them takes any data of its size, with any number of channels. A wrong pairing says so:
+# `dcgan28` bends the rules: LeakyReLU 0.3 (Keras's default) in G, no biases in G, dropout instead of BatchNorm in D, and a first layer of stride 1. Its kernels of 5 at stride 2
+# are a checkerboard that training must iron out. Any of them takes any data of its size, with any number of channels. A wrong pairing says so:
 
 # %% tags=["nbval-check-output"]
 try:
@@ -279,7 +289,7 @@ except ValueError as error:
 
 # %% [markdown]
 # ## The initialisation
-# This function stands in a public tutorial. Two things are wrong with it, and a third with how it was used: nobody called it.
+# This function stands in a public tutorial. Find everything that is wrong with it for `dcgan32`; besides, nobody called it.
 # ```python
 # def initialise(module):
 #     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -289,7 +299,7 @@ except ValueError as error:
 # ```
 #
 # ### Exercise: mend it
-# Initialise a whole network in place, every layer with weights: linear ones and both kinds of BatchNorm too.
+# Initialise a whole network in place, every layer with weights. N(0, 0.02) is mean 0 and standard deviation 0.02; N(1, 0.02) is mean 1 and standard deviation 0.02.
 
 
 # %% tags=["stub"] name="initialise"
@@ -356,10 +366,11 @@ print("with scales near 1 the images differ more than ten times as much:", right
 print(f"Adam moves a scale by about its learning rate, 0.0002, per step: {round(1 / 0.0002):,} steps from 0 to 1")
 
 # %% [markdown]
-# The bug raises no error and does not stop the training. It costs thousands of steps, which nobody notices without the comparison.
+# The bug raises no error and does not stop the training. At 0.0002 a step, a scale needs at least 5,000 steps to reach 1. Whether it must get there is another question: a later
+# BatchNorm rescales. The race below measures the cost.
 #
 # ## A judge for colour images
-# The Fréchet distance of lesson 01, on the features of another small classifier, one for these images:
+# The [Fréchet distance]({{docs}}/glossary.md#fréchet-distance) of lesson 01, on the features of another small classifier, one for these images:
 
 # %%
 judge = features.classifier(cifar.name, device)
@@ -373,19 +384,25 @@ def frechet(images):
 
 
 # %% [markdown]
-# The two ends of the scale: real test images, and noise.
+# Three scores to read the others by. Noise is no ceiling: at `cpu` scale the untrained G, whose images are all nearly grey, scores worse.
 
 # %%
+torch.manual_seed(0)
+untrained, _ = models.build("dcgan32", (3, 32, 32))
 noise = torch.randint(0, 256, (budget.n_eval, 3, 32, 32), dtype=torch.uint8)
 scores = {"real test images": frechet(test.data), "noise": frechet(noise)}
+scores["fake: untrained dcgan32"] = frechet(sample(untrained.eval(), budget.n_eval))
 plotting.bars(scores, xlabel="Fréchet distance (0 is the same)")
 
 # %% [markdown]
 # ## Train, live
-# The classic recipe: `dcgan32`, Adam with 2e-4 and betas (0.5, 0.999), batch 64. Watch D(x) and D(G(z)), and drag the history slider afterwards.
+# The classic recipe: `dcgan32`, Adam with 2e-4 and betas (0.5, 0.999), batch 64. Now and then the run scores itself; that time does not
+# count. Watch D(x), D(G(z)) and the score, and drag the history slider afterwards.
 
 # %%
-classic = Trainer(recipe("dcgan32"), cifar, seed=0)
+every, n_scored = (2_000, 10_000) if scale.name() == "gpu" else (100, 1_000)
+scoring = {"scorer": frechet, "score_every": every, "n_scored": n_scored}
+classic = Trainer(recipe("dcgan32"), cifar, seed=0, **scoring)
 monitor = widgets.TrainingMonitor(classic, steps=budget.steps, seconds=budget.seconds, real=cifar.data[:64])
 monitor
 
@@ -404,21 +421,11 @@ moments = [shots[round(i * (len(shots) - 1) / 3)] for i in range(4)]
 plotting.grids({f"step {step}": images[:16] for step, images in dict(moments).items()}, columns=4)
 
 # %% [markdown]
-# Colours come first, then large patches, then outlines. One and a half minutes do not make objects.
+# At `cpu` scale: colours come first, then large patches, then outlines. One and a half minutes do not make objects.
 #
 # ## With and without
-# Each rule on trial: the same seconds, one rule broken. Which costs most?
-
-# %%
-widgets.Prediction(
-    "How long can a rule that matters stay broken without an error message?",
-    ("D's loss becomes NaN at once", "until you compare scores or pictures"),
-    answer=1,
-    why="All five runs below end without an error; only the score and the pictures differ.",
-)
-
-# %% [markdown]
-# Five runs; a line appears when one is done.
+# Each rule on trial: the same seconds, one rule broken. Which costs most? Write your guess down. The sixth run is for a later section: nothing but D's BatchNorm is replaced, by
+# spectral norm. A line appears when a run is done.
 
 # %%
 rule = recipe("dcgan32")
@@ -428,6 +435,7 @@ broken = {
     "no BatchNorm in D": rule.vary(discriminator={"norm": ""}),
     "ReLU in D": rule.vary(discriminator={"slope": 0.0}),
     "BatchNorm scales near 0": rule,
+    "spectral norm in D": rule.vary(discriminator={"norm": "spectral"}),
 }
 runs, ladder = {}, {}
 for name, changed in broken.items():
@@ -435,17 +443,17 @@ for name, changed in broken.items():
     if name == "BatchNorm scales near 0":
         near_zero(runs[name].G), near_zero(runs[name].D)
     runs[name].run(steps=budget.rung_steps, seconds=budget.rung_seconds)
-    ladder[name] = frechet(runs[name].sample(budget.n_eval))
-    print(f"{name:24} {runs[name].step:6} steps   Fréchet distance {ladder[name]:8.1f}")
+    ladder[f"{name} ({runs[name].step} steps)"] = frechet(runs[name].sample(budget.n_eval))
+    print(f"{name}: done")
 
 # %% [markdown]
-# The same as a picture:
+# Their scores:
 
 # %%
-plotting.bars(ladder, xlabel="Fréchet distance: lower is better", title="One rule broken, same seconds")
+plotting.bars(ladder, xlabel="Fréchet distance: lower is better", title="One rule changed, same seconds")
 
 # %% [markdown]
-# Read it with care. It is one seed and a short run: neighbours may swap, and a run without BatchNorm takes more steps in the same seconds, which the score includes. A rule that
+# None of the six raised an error: without scores or pictures you would not know. Read them with care. It is one seed and a short run: neighbours may swap, and a run without BatchNorm takes more steps in the same seconds, which the score includes. A rule that
 # seems to cost nothing early may be what holds a long training together, and the other way round; more on that below. What do the pictures say?
 
 # %%
@@ -454,70 +462,112 @@ plotting.grids({f"fake: {name}": run.sample(16, seed=1) for name, run in runs.it
 # %% [markdown]
 # Random samples, not picked.
 #
-# ## Why it drifts apart
-# On one GPU the classic recipe runs for as long as you like. It does not pay. Published CIFAR-10 runs, FID (the Fréchet distance on Inception's features, lower is better):
+# ## Longer is not always better
+# On one GPU the classic recipe runs for as long as you like. Does it pay? Published CIFAR-10 runs, [FID]({{docs}}/glossary.md#fid) (the Fréchet distance on Inception's features, lower is better):
 
 # %%
 published = {
-    "classic DCGAN, its best, at 42,000 steps": 49.0,
-    "the same run at 200,000 steps": 137.0,
-    "a generator of that size, spectral norm in D": 17.8,
+    "StudioGAN: DCGAN at 42,000 steps, its best": 49.0,
+    "StudioGAN: the same run at 200,000 steps": 137.0,
+    "pytorch-gan-collections: DCGAN": 42.7,
+    "pytorch-gan-collections: the same code, spectral norm in D": 17.8,
 }
-plotting.bars(published, xlabel="FID, as published", title="Trained on, the classic discriminator ruins its generator")
+plotting.bars(published, xlabel="FID, as published", title="Two code bases: compare within one")
 
 # %% [markdown]
-# The first two are one training log of [StudioGAN](https://github.com/POSTECH-CVLab/PyTorch-StudioGAN), against the test set; the third comes from
-# [pytorch-gan-collections](https://github.com/w86763777/pytorch-gan-collections), against the training set. Different code and references: compare the sizes, not the decimals.
+# The first two are one training log of [StudioGAN](https://github.com/POSTECH-CVLab/PyTorch-StudioGAN), against the test set. The others come from
+# [pytorch-gan-collections](https://github.com/w86763777/pytorch-gan-collections), against the training set: other code, other details.
 #
-# What happens? Nothing limits how steep D can become. It tells real from fake ever more surely, D(x) goes to 1 and D(G(z)) to 0, and G's gradient becomes large and
-# erratic. BatchNorm adds to it: D sees real and fake in separate batches, so it can use what a whole batch has in common. **Spectral norm** divides each weight matrix by its
-# largest singular value: no layer can stretch anything, whatever it learns. Measured, in a fresh D:
+# StudioGAN's run drifts apart: after a good phase its pictures get worse. The usual explanation: nothing limits how steep D can become. It tells real from fake ever more
+# surely, D(x) goes to 1 and D(G(z)) to 0, and G's gradient becomes large and erratic. BatchNorm adds to it: D sees real and fake in separate batches, so it can use what a whole
+# batch has in common.
+#
+# [**Spectral norm**]({{docs}}/glossary.md#spectral-norm) divides each layer's weights, flattened to a matrix, by that matrix's largest singular value. Measured, in a fresh D:
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
 _, D = models.build("sndcgan32", (3, 32, 32))
-x_real = cifar.batch(torch.arange(64, device=device)).cpu()
+D.to(device)
+x_real = cifar.batch(torch.arange(64, device=device))
 for _ in range(30):
-    D(x_real)                                      # each pass in training mode improves the estimate by one power iteration
+    D(x_real)                                      # in training mode each pass improves the estimate of the singular values
 values = [torch.linalg.matrix_norm(m.weight.flatten(1), 2).item() for m in D.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
 print("largest singular values:", *(f"{v:.1f}" for v in values))
 
 # %% [markdown]
+# What does that limit? A dense layer with a largest singular value of 1 makes no vector longer. A convolution can: its matrix makes no *patch* longer, but patches overlap. With
+# kernel 4 and stride 2 a pixel lies in up to four patches, so the output can be up to √4 = 2 times as long as the input. LeakyReLU makes nothing longer. Three such convolutions and a
+# dense layer: the logit of this D is nowhere steeper than 2·2·2·1 = 8.
+
+# %% [markdown]
 # ## The remedy: sndcgan32
-# The same generator. D has spectral norm in every layer and no BatchNorm. Everything that changes:
+# At `cpu` scale the same generator. The name `sndcgan32` stands for one change in D: spectral norm in every layer, in place of BatchNorm. The recipe changes more:
 
 # %% tags=["nbval-check-output"]
 for line in recipe("sndcgan32").differences(recipe("dcgan32")):
     print(line)
 
 # %% [markdown]
-# Real images are mirrored half of the time (`flip`), and you sample from averaged weights (`ema`), whose BatchNorm statistics are computed afresh. The same
+# Real images are mirrored half of the time (`flip`), and you sample from averaged weights ([`ema`]({{docs}}/glossary.md#ema)), whose BatchNorm statistics are computed afresh. The same
 # seconds as the live run; at `gpu` scale this is the large form, with the seven-convolution D of the spectral-norm paper and a learning rate that falls to 0.
+# The bar "spectral norm in D" in the race above says what the new D does alone.
 
 # %%
-remedy = Trainer(recipe("sndcgan32", scale.name()), cifar, seed=0)
+remedy = Trainer(recipe("sndcgan32", scale.name()), cifar, seed=0, precision=classic.precision, **scoring)
 remedy.run(steps=budget.steps, seconds=classic.seconds)
-scores |= {"fake: dcgan32": frechet(classic.sample(budget.n_eval)), "fake: sndcgan32": frechet(remedy.sample(budget.n_eval))}
+fakes = {"fake: dcgan32": classic.sample(budget.n_eval), "fake: sndcgan32": remedy.sample(budget.n_eval)}
+scores |= {name: frechet(images) for name, images in fakes.items()}
 plotting.bars(scores, xlabel="Fréchet distance: lower is better", title="Equal seconds")
 
 # %% [markdown]
-# One seed, and short. The same comparison with three seeds and longer runs stands in `docs/benchmarks.md`, with its command: `python -m gan_course compare`.
+# One seed, and short. `python -m gan_course compare dcgan32 sndcgan32 --data cifar10 --limit 10000 --seconds 480 --seeds 0 1 2` repeats it with three seeds;
+# [docs/benchmarks.md]({{docs}}/benchmarks.md) has its table.
 #
-# How sure is D of itself in the two runs? 0 would be an even game, 1 a D that has won:
+# The scores on the way:
 
 # %%
-gap = {name: [row["d_real"] - row["d_fake"] for row in run.history] for name, run in {"dcgan32": classic, "sndcgan32": remedy}.items()}
-steps = {name: [row["step"] for row in run.history] for name, run in {"dcgan32": classic, "sndcgan32": remedy}.items()}
+live = {"dcgan32": classic, "sndcgan32": remedy}
+scored = {name: [row for row in run.history if "frechet" in row] for name, run in live.items()}
+steps = {name: [row["step"] for row in rows] for name, rows in scored.items()}
+values = {name: [row["frechet"] for row in rows] for name, rows in scored.items()}
+plotting.curves(steps, values, xlabel="step", ylabel="Fréchet distance", title=f"Scored every {every:,} steps, {n_scored:,} samples")
+
+# %% [markdown]
+# At `cpu` scale this is the beginning, where both fall. At `gpu` scale look at the right end of the classic curve: does it rise again? (At `smoke` scale nothing is scored.)
+#
+# How sure is D of itself in the two runs? 0: D cannot tell (a good G, or a D that has learned little); 1: D has won.
+
+# %%
+gap = {name: [row["d_real"] - row["d_fake"] for row in run.history] for name, run in live.items()}
+steps = {name: [row["step"] for row in run.history] for name, run in live.items()}
 plotting.curves(steps, gap, xlabel="step", ylabel="D(x) - D(G(z))", title="How far D is ahead")
 
 # %% [markdown]
-# Where the classic curve lies above, its D is surer of itself. A D that cannot be steep cannot run away.
+# Where the classic curve lies above, its D is surer of itself.
+#
+# ### Exercise: the steepest logit
+# Measure how steep D's logit is at 64 real images, `x_real`, for both runs, and keep the largest: `models.gradient_at(D, x)`, which you wrote in lesson 02, gives one number per
+# image. At `cpu` scale, which of the two can never exceed 8?
+
+# %% tags=["stub"] name="steepest_logits"
+steepest = {"dcgan32": ..., "sndcgan32": ...}      # of live["dcgan32"].D and of live["sndcgan32"].D
+never_above_8 = ...                                # a name
+
+# %% tags=["solution"] name="steepest_logits"
+steepest = {name: models.gradient_at(run.D, x_real).max().item() for name, run in live.items()}
+never_above_8 = "sndcgan32"
+
+# %% tags=["check", "nbval-check-output"] name="check_steepest_logits"
+checks.steepest_logits(steepest, never_above_8, {name: run.D for name, run in live.items()}, x_real)
+
+# %% [markdown]
+# A bound is no forecast: `sndcgan32` may be far below 8, and `dcgan32` too, for now. It is what training cannot undo. (The deep D at `gpu` scale has four more convolutions, of
+# kernel 3 and stride 1: a pixel lies in nine patches, each layer can stretch by 3, and the bound is 8·3⁴ = 648.)
 #
 # Side by side with real images:
 
 # %%
-panels = {"real": cifar.data[:32], "fake: dcgan32": classic.sample(32, seed=1), "fake: sndcgan32": remedy.sample(32, seed=1)}
-plotting.grids(panels)
+plotting.grids({"real": cifar.data[:32]} | {name: images[:32] for name, images in fakes.items()})
 
 # %% [markdown]
 # ## At full scale
@@ -525,14 +575,14 @@ plotting.grids(panels)
 #
 # `python -m gan_course train sndcgan32 --data cifar10 --scale gpu --steps 100000 --out runs/sndcgan32`
 #
-# What changes at that scale:
+# What changes at that scale (hinge is another loss, lesson 05):
 
 # %% tags=["nbval-check-output"]
 for line in recipe("sndcgan32").differences(recipe("sndcgan32", "gpu")):
     print(line)
 
 # %% [markdown]
-# Times and scores, and which of them are measured: `docs/benchmarks.md`. Keep your run:
+# Times and scores, and which of them are measured: [docs/benchmarks.md]({{docs}}/benchmarks.md). Keep your run:
 
 # %%
 remedy.save("runs/03-sndcgan32")
@@ -554,10 +604,10 @@ widgets.Interpolation(pretrained("sndcgan32-cifar10"))
 # %% [markdown]
 # ## What to remember
 # - Convolution: (n + 2·padding − kernel) // stride + 1. Transposed: (n − 1)·stride − 2·padding + kernel + output padding.
-# - A kernel that is no multiple of the stride makes a checkerboard before training starts; resize-convolution cannot.
+# - A kernel that is no multiple of the stride makes a checkerboard before training starts. A kernel of 4, or enlarging first, removes that cause.
 # - Check the shapes block by block, and check that the initialisation reached every layer. Neither kind of bug raises an error.
-# - BatchNorm scales start near 1. Near 0 they switch the network off, for thousands of steps.
-# - A discriminator without limits drifts apart; spectral norm limits every layer.
+# - BatchNorm scales start near 1. Near 0 all images start alike.
+# - Nothing limits how steep a classic D can become. Spectral norm does: at most 2 for a convolution of kernel 4 and stride 2, at most 1 for a dense layer.
 #
 # ## References
 # - Radford et al. 2016, *Unsupervised Representation Learning with DCGANs*, [arXiv:1511.06434](https://arxiv.org/abs/1511.06434): sections 3 and 4

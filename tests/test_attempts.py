@@ -17,12 +17,21 @@ from gan_course import checks, data, evaluation, features, models
 
 ATTEMPTS = json.loads((Path(__file__).parent / "attempts.json").read_text(encoding="utf-8"))
 PROBE = SimpleNamespace(minutes={f"0{i}": {"smoke": 0.1 * i, "cpu": 1.7 * i + 1, "gpu": 1.1 * i + 0.5} for i in range(5)})
+torch.manual_seed(0)
+MEASURED = {  # what lessons 03 and 04 have in hand where something is measured
+    "live": {name: SimpleNamespace(D=models.build(name, (3, 32, 32))[1]) for name in ("dcgan32", "sndcgan32")},
+    "x_real": torch.rand(4, 3, 32, 32) * 2 - 1,
+    "n_few": 40,
+    "G": None,
+    "sample": lambda G, n, seed=0: torch.randn(n, generator=torch.Generator().manual_seed(seed)),
+    "reference": SimpleNamespace(frechet=lambda images: 30 + 30 * images.mean().item()),
+}
 
 
 def verdict(call: str, code: str):
     """What the check cell shows after the stub's cell was filled with `code`."""
     cell = {"math": math, "torch": torch, "F": F, "nn": nn, "checks": checks, "data": data, "evaluation": evaluation}
-    cell |= {"features": features, "models": models, "probe": PROBE}
+    cell |= {"features": features, "models": models, "probe": PROBE, **MEASURED}
     exec(code, cell)
     return eval(call, cell)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gan_course import checks
+from gan_course import checks, data, evaluation
 
 bce = F.binary_cross_entropy_with_logits
 
@@ -499,6 +499,98 @@ def _wrong_answers(check, questions, choices):
     right = {question: answer for question, (answer, _) in questions.items()}
     for question, answer in right.items():
         yield check, right | {question: next(c for c in choices if c != answer)}, question
+
+
+def drawn(seed, n):
+    """A score as noisy as a Fréchet distance of n samples."""
+    return 30 + torch.randn(n, generator=torch.Generator().manual_seed(seed)).mean().item() * 30
+
+
+FIVE = [drawn(seed, 50) for seed in range(5)]
+WRONG_SEEDS = [
+    (checks.scores_by_seed, (answer, drawn, 50), words)
+    for answer, words in [
+        ([FIVE[0]] * 5, "five times the same"),
+        (FIVE[:4], "five numbers are wanted"),
+        (FIVE[::-1], "another order"),
+        ([drawn(seed, 50) for seed in range(1, 6)], "seeds 1 to 5"),
+        ([drawn(seed, 25) for seed in range(5)], "of 25 samples"),
+        ([FIVE[0], *(x + 3 for x in FIVE[1:])], "for seed 1"),
+        ([x / 50 for x in FIVE], "for seed 0"),
+        ([FIVE, *FIVE[1:]], "is not one number"),
+        ([*FIVE[:4], ...], "is not one number"),
+    ]
+]
+
+
+@pytest.mark.parametrize("answer", [FIVE, tuple(FIVE), torch.tensor(FIVE), dict(enumerate(FIVE)), [torch.tensor(x) for x in FIVE]])
+def test_scores_by_seed_pass_however_they_are_kept(answer):
+    assert checks.scores_by_seed(answer, drawn, 50).status == "pass"
+    assert checks.scores_by_seed(..., drawn, 50).status == "todo"
+    assert checks.scores_by_seed([...] * 5, drawn, 50).status == "todo"
+
+
+def scorer(mode="eval", to_bytes=data.denormalise, against=lambda reference, test, n: reference.moments):
+    def score(G, z, reference, test):
+        if mode:
+            getattr(G, mode)()
+        with torch.no_grad():
+            x = G(z)
+        return evaluation.frechet_distance(reference.judge.features(to_bytes(x)), against(reference, test, len(z)))
+
+    return score
+
+
+def few_test_images(reference, test, n):
+    return reference.judge.features(test.data[:n])
+
+
+def whole_test_set(reference, test, n):
+    return reference.judge.features(test.data)
+
+
+def changes_g(G, z, reference, test):
+    value = scorer()(G, z, reference, test)
+    G.train()(z)
+    return value
+
+
+WRONG_SCORERS = [
+    (checks.mended_score, answer, words)
+    for answer, words in [
+        (scorer("train", lambda x: (x * 255).to(torch.uint8), few_test_images), "3 of 3 to go: G is in training mode"),
+        (scorer(to_bytes=lambda x: (x * 255).to(torch.uint8), against=few_test_images), "2 of 3 to go: Tanh gives -1 to 1"),
+        (scorer(against=few_test_images), "1 of 3 to go: the reference is a few test images"),
+        (scorer(against=whole_test_set), "1 of 3 to go: the reference is the test set"),
+        (scorer("train"), "1 of 3 to go: G is in training mode"),
+        (scorer(None), "1 of 3 to go: G is in training mode"),
+        (scorer(to_bytes=lambda x: (x * 255).clamp(0, 255).to(torch.uint8)), "everything below 0 is black"),
+        (scorer(to_bytes=lambda x: ((x + 1) / 2 * 255).to(torch.uint8)), "cut off, not rounded"),
+        (scorer(to_bytes=lambda x: ((x + 1) / 2).to(torch.uint8)), "black everywhere"),
+        (scorer(to_bytes=lambda x: x), "takes uint8 images"),
+        (lambda *a: scorer()(*a) ** 0.5, "for the test generator"),
+        (lambda *a: [scorer()(*a)] * 2, "one number is wanted"),
+        (changes_g, "has changed G"),
+    ]
+]
+
+
+@pytest.mark.parametrize(("check", "answer", "words"), WRONG_SCORERS + WRONG_SEEDS)
+def test_wrong_measurements_are_told(check, answer, words):
+    told = check(*answer) if isinstance(answer, tuple) else check(answer)
+    assert told.status == "fail"
+    assert words in told.message
+
+
+def with_reference(G, z, reference, test):
+    G.eval()
+    return reference.frechet(data.denormalise(G(z).detach()))
+
+
+@pytest.mark.parametrize("answer", [scorer(), with_reference])
+def test_right_scorers_pass(answer):
+    assert checks.mended_score(answer).status == "pass"
+    assert checks.mended_score(lambda *_: None).status == "todo"
 
 
 WRONG_QUIZZES = [

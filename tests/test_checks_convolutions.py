@@ -1,5 +1,7 @@
 """Lesson 03's checks: each well-known mistake gets its own sentence; right answers pass, however they are written."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -147,6 +149,72 @@ def test_initialise(answer, words):
     expect(checks.initialise(answer), words)
 
 
+X_REAL = torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+with torch.random.fork_rng():
+    torch.manual_seed(0)
+    DISCRIMINATORS = {name: models.build(name, (3, 32, 32))[1] for name in ("dcgan32", "sndcgan32")}
+NORMS = {name: models.gradient_at(D, X_REAL) for name, D in DISCRIMINATORS.items()}
+STEEPEST = {name: norms.max().item() for name, norms in NORMS.items()}
+
+
+def measured(how):
+    return {name: how(norms) for name, norms in NORMS.items()}
+
+
+STEEPEST_LOGITS = [
+    (STEEPEST, "sndcgan32", None),
+    (measured(torch.max), "sndcgan32", None),  # tensors of one number
+    (STEEPEST, "dcgan32", "nothing limits dcgan32"),
+    (STEEPEST, "both", "is one of the names"),
+    (STEEPEST, ..., "which of the two"),
+    (dict(zip(STEEPEST, reversed(STEEPEST.values()), strict=True)), "sndcgan32", "swapped"),
+    (measured(torch.mean), "sndcgan32", "mean over the images"),
+    (measured(torch.median), "sndcgan32", "median over the images"),
+    (measured(torch.min), "sndcgan32", "flattest"),
+    (measured(torch.norm), "sndcgan32", "whole batch"),
+    (NORMS, "sndcgan32", "one number is wanted"),
+    (dict.fromkeys(STEEPEST, STEEPEST["dcgan32"]), "sndcgan32", "both numbers belong to dcgan32"),
+    ({k: D.eval()(X_REAL).max().item() for k, D in copy.deepcopy(DISCRIMINATORS).items()}, "sndcgan32", "largest logit itself"),
+    (STEEPEST | {"sndcgan32": ...}, "sndcgan32", "one to go"),
+    (STEEPEST | {"sndcgan32": 8.0}, "sndcgan32", "for sndcgan32 the steepest"),
+    ([1.0, 2.0], "sndcgan32", "a dict is wanted"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("steepest", "name", "words"), STEEPEST_LOGITS)
+def test_steepest_logits(steepest, name, words):
+    expect(checks.steepest_logits(steepest, name, DISCRIMINATORS, X_REAL), words)
+
+
+def test_steepest_logits_knows_a_measurement_in_training_mode_and_leaves_the_networks_alone():
+    nets, before = copy.deepcopy(DISCRIMINATORS), copy.deepcopy({k: D.state_dict() for k, D in DISCRIMINATORS.items()})
+    x = X_REAL.clone().requires_grad_(True)
+    norms = {k: torch.autograd.grad(D.train()(x).sum(), x)[0].flatten(1).norm(dim=1).max() for k, D in nets.items()}
+    expect(checks.steepest_logits(norms, "sndcgan32", DISCRIMINATORS, X_REAL), "training mode")
+    for name, D in DISCRIMINATORS.items():
+        assert D.training
+        assert all(torch.equal(v, before[name][k]) for k, v in D.state_dict().items())
+
+
+def test_a_discriminator_with_spectral_norm_is_nowhere_steeper_than_the_lesson_says():
+    _, D = models.build("sndcgan32", (3, 32, 32))
+    with torch.no_grad():
+        for _ in range(40):
+            D(X_REAL)
+    worst = torch.full((1, 1, 32, 32), 0.5)
+    conv = nn.utils.parametrizations.spectral_norm(nn.Conv2d(1, 1, 4, 2, 1, bias=False))
+    nn.init.ones_(conv.parametrizations.weight.original)
+    for _ in range(40):
+        conv(worst)
+    made = conv(worst)
+    assert 1.8 < (made.norm() / worst.norm()).item() <= 2  # a convolution does stretch, by up to 2
+    assert models.gradient_at(D, X_REAL).max() <= 8
+
+
+WRONG_STEEPEST = [
+    (checks.steepest_logits, (steepest, name, DISCRIMINATORS, X_REAL), words) for steepest, name, words in STEEPEST_LOGITS if words
+]
+
 WRONG = [
     (check, list(answer) if isinstance(answer, tuple) else answer, words)  # there a tuple means several arguments
     for check, table in (
@@ -178,6 +246,7 @@ def test_untouched_stubs_are_not_done_yet(check):
     assert check(stub).status == "todo"
     assert checks.receptive_fields((..., ..., ...)).status == "todo"
     assert checks.initialise(stub).status == "todo"
+    assert checks.steepest_logits({"dcgan32": ..., "sndcgan32": ...}, ..., DISCRIMINATORS, X_REAL).status == "todo"
 
 
 def test_checks_leave_the_random_numbers_alone():

@@ -33,6 +33,16 @@ def test_the_formula_and_the_picture_follow_the_sliders():
     assert "+ 1 = 5" in calculator.box.children[1].value
 
 
+@pytest.mark.parametrize("kind", ["convolution", "transposed convolution"])
+def test_the_formula_can_stay_unseen_while_it_is_an_exercise(kind):
+    calculator = widgets.ConvolutionCalculator(kind, size=6, kernel=4, stride=2, padding=1, formula=False)
+    size = calculator.output_size
+    assert f"output size = {size}<" in calculator.picture()
+    slider(calculator, "kernel").value = 6
+    assert f"output size = {calculator.output_size}<" in calculator.box.children[1].value
+    assert not re.search("[⌊·−]", calculator.box.children[1].value + calculator.picture().partition("<img")[0])
+
+
 def test_the_transposed_picture_counts_the_checkerboard():
     calculator = widgets.ConvolutionCalculator("transposed convolution", size=5, kernel=3, stride=2, padding=0)
     assert "(5 − 1)·2 − 2·0 + 3 + 0 = 11" in calculator.formula()

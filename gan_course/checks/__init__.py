@@ -18,6 +18,7 @@ from gan_course.checks.convolutions import (
     initialise,
     receptive_fields,
     resize_block,
+    steepest_logits,
     transposed_size,
     upsampling_block,
 )
@@ -29,8 +30,10 @@ from gan_course.checks.scores import (
     classifier_score,
     fair_comparisons,
     frechet_distance,
+    mended_score,
     missing_classes,
     precision_and_recall,
+    scores_by_seed,
     which_score_tells,
 )
 from gan_course.checks.steps import discriminator_step, generator_step, mended_step
@@ -58,6 +61,7 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_slope",
     "lesson_minutes",
+    "mended_score",
     "mended_step",
     "missing_classes",
     "mnist_megabytes",
@@ -66,7 +70,9 @@ __all__ = [
     "precision_and_recall",
     "receptive_fields",
     "resize_block",
+    "scores_by_seed",
     "seeded_noise",
+    "steepest_logits",
     "tanh_from_sigmoid",
     "to_minus_one_one",
     "transposed_size",

@@ -1,9 +1,12 @@
-"""Exercises on sizes of convolutions, the blocks of a DCGAN and its initialisation."""
+"""Exercises on sizes of convolutions, the blocks of a DCGAN, its initialisation, and how steep its D is."""
+
+import copy
+import math
 
 import torch
 from torch import nn
 
-from gan_course import convolutions
+from gan_course import convolutions, models
 from gan_course.checks.verdict import Verdict, check, untouched
 
 CASES = [(32, 4, 2, 1), (28, 5, 2, 2), (7, 3, 1, 1), (8, 3, 2, 0)]
@@ -224,3 +227,78 @@ def initialise(answer) -> Verdict:
         "BatchNorm: nn.init.normal_(m.weight, 1.0, 0.02). The others: nn.init.normal_(m.weight, 0.0, 0.02). Both: zeros_(m.bias).",
     )
     return check("the initialisation", answer, judge, "every layer is reached, with the right spread", hints)
+
+
+def steepest_logits(steepest, never_above_8, discriminators, x_real) -> Verdict:
+    """steepest: name → the largest norm of the logit's gradient at x_real; never_above_8: the name whose spectral norms bound it.
+
+    discriminators: name → D, "sndcgan32" the one with spectral norm in every layer. x_real (N, C, H, W) in [-1, 1].
+    """
+
+    def judge(steepest):
+        if not isinstance(steepest, dict):
+            return "a dict is wanted, with the keys as they are"
+        if steepest and all(v is ... for v in steepest.values()):
+            return ...
+        if missing := [name for name in discriminators if steepest.get(name, ...) is ...]:
+            return f"one to go: {missing[0]!r}"
+        norms = {name: models.gradient_at(D, x_real) for name, D in discriminators.items()}
+        if many := [name for name in norms if torch.as_tensor(steepest[name]).numel() != 1]:
+            return f"one number is wanted for {many[0]}, yours has shape {tuple(torch.as_tensor(steepest[many[0]]).shape)}: take the largest"
+        given = {name: float(steepest[name]) for name in norms}
+        near = lambda wanted: all(math.isclose(given[k], float(wanted[k]), rel_tol=1e-3) for k in norms)  # noqa: E731
+        right = {name: norm.max() for name, norm in norms.items()}
+        if not near(right):
+            for said, wanted in _steepness_mistakes(discriminators, x_real, norms, right):
+                if near(wanted):
+                    return said
+            wrong = next(k for k in norms if not math.isclose(given[k], float(right[k]), rel_tol=1e-3))
+            return f"for {wrong} the steepest of these images has {right[wrong]:.4g}, yours is {given[wrong]:.4g}: models.gradient_at(D, x_real).max()"
+        if never_above_8 is ...:
+            return "the numbers are right; which of the two can never exceed 8?"
+        if never_above_8 not in list(discriminators):
+            return f"never_above_8 is one of the names {', '.join(map(repr, discriminators))}, not {never_above_8!r}"
+        if never_above_8 != "sndcgan32":
+            return (
+                f"nothing limits {never_above_8}: its weights may grow with every step, and so may its steepest logit, "
+                "however small it is today. Which D divides every layer by its largest singular value?"
+            )
+
+    hints = (
+        "models.gradient_at(D, x_real) gives 64 norms, one for each image.",
+        "The largest of them: .max().item(). The discriminators are live[name].D.",
+        "{name: models.gradient_at(run.D, x_real).max().item() for name, run in live.items()}; spectral norm is what limits every layer.",
+    )
+    return check("the steepest logit", steepest, judge, "measured for both, and one of them has a limit", hints)
+
+
+def _steepness_mistakes(discriminators, x_real, norms, right):
+    """Pairs: what to say, and what that mistake would have measured."""
+    yield "the two runs are swapped: each name with its own D", dict(zip(right, reversed(right.values()), strict=True))
+    yield "this is the mean over the images; wanted is the steepest one: max()", {k: v.mean() for k, v in norms.items()}
+    yield "this is the median over the images; wanted is the steepest one: max()", {k: v.median() for k, v in norms.items()}
+    yield "this is the flattest of the images; wanted is the steepest one: max()", {k: v.min() for k, v in norms.items()}
+    yield (
+        "this is one norm over the whole batch; wanted is the largest of the norms of single images",
+        {k: v.norm() for k, v in norms.items()},
+    )
+    yield "this is the sum over the images; wanted is the steepest one: max()", {k: v.sum() for k, v in norms.items()}
+    name, last = next(iter(right)), list(right)[-1]
+    yield f"both numbers belong to {name}: take each run's own D", dict.fromkeys(right, right[name])
+    yield f"both numbers belong to {last}: take each run's own D", dict.fromkeys(right, right[last])
+    nets = {k: copy.deepcopy(D) for k, D in discriminators.items()}
+    with torch.no_grad():
+        logits = {k: D.eval()(x_real) for k, D in nets.items()}
+    yield "this is the largest logit itself; wanted is how fast it changes: its gradient", {k: v.max() for k, v in logits.items()}
+    yield "the gradients were squared: the norm is the root of the sum of squares", {k: v.max().square() for k, v in norms.items()}
+    slopes = {k: (norms[k] * (p := logits[k].sigmoid().flatten()) * (1 - p)).max() for k in norms}
+    yield "this is the gradient of D(x), the probability; wanted is the logit's, without the sigmoid", slopes
+    entries = {k: _gradient(D, x_real).abs().max() for k, D in nets.items()}
+    yield "this is the largest single entry of the gradient; wanted is its norm over all pixels of an image", entries
+    train = {k: _gradient(D.train(), x_real).flatten(1).norm(dim=1).max() for k, D in nets.items()}
+    yield "measured in training mode, where BatchNorm makes each logit depend on the whole batch: D.eval() first", train
+
+
+def _gradient(D, x_real):
+    x = x_real.detach().clone().requires_grad_(True)
+    return torch.autograd.grad(D(x).sum(), x)[0]

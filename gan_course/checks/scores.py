@@ -1,9 +1,13 @@
-"""Exercises on scores: Fréchet distance, classifier score, precision and recall, missing classes, protocols."""
+"""Exercises on scores: Fréchet distance, classifier score, precision and recall, missing classes, protocols, a careless scorer."""
 
+import copy
+import itertools
 import math
 
 import torch
+from torch import nn
 
+from gan_course import data, evaluation, features
 from gan_course.checks.verdict import Verdict, check
 
 
@@ -178,6 +182,137 @@ def missing_classes(answer) -> Verdict:
     return check("missing classes", answer, judge, "compared with each class's own share among real images", hints)
 
 
+def scores_by_seed(answer, score, n) -> Verdict:
+    """answer: the scores of n samples for seeds 0 to 4, in order. score(seed, n) → that number, to compare with."""
+
+    def judge(answer):
+        values = list(answer.values() if isinstance(answer, dict) else answer)
+        if values and all(v is ... for v in values):
+            return ...
+        if len(values) != 5:
+            return f"five numbers are wanted, for the seeds 0 to 4; yours are {len(values)}"
+        if (i := next((i for i, v in enumerate(values) if v is ... or torch.as_tensor(v).numel() != 1), None)) is not None:
+            return f"the entry for seed {i} is not one number: {str(values[i])[:60]!r}"
+        values = [float(v) for v in values]
+        near = lambda a, b: math.isclose(a, b, rel_tol=1e-3)  # noqa: E731
+        wanted = [score(seed, n) for seed in range(5)]
+        if all(map(near, values, wanted)):
+            return None
+        if all(near(v, values[0]) for v in values):
+            return "five times the same number: does the seed reach sample(G, n, seed)?"
+        if all(map(near, sorted(values), sorted(wanted))):
+            return "these are the right numbers in another order: seed 0 first"
+        if near(values[0], wanted[1]) and near(values[3], wanted[4]):
+            return "yours are for the seeds 1 to 5; range(5) gives 0 to 4"
+        if near(values[0], score(0, n // 2)):
+            return f"yours are of {n // 2} samples; take {n}, or the distances are not comparable with the others here"
+        if near(values[0], wanted[0]) and len(set(values)) == 5:
+            return f"the first is right, but for seed 1 the distance is {wanted[1]:.4g}, yours is {values[1]:.4g}: fresh noise from its own seed each time"
+        return f"for seed 0 the distance of {n} samples is {wanted[0]:.4g}, yours is {values[0]:.4g}: the same generator, reference and number of samples"
+
+    hints = (
+        "sample(G, n_few, seed) draws the same images each time for one seed.",
+        "[reference.frechet(sample(G, n_few, seed)) for seed in range(5)]",
+    )
+    return check(
+        "the score by seed", answer, judge, "one generator, five draws: now you know how far a score moves by itself", hints
+    )
+
+
+class _Eye(features.Extractor):
+    """A tiny extractor: three smooth features of 2×2 pixels."""
+
+    def __init__(self):
+        super().__init__()
+        self.mix = nn.Parameter(
+            torch.tensor([[1.0, 0.3, 0.0], [0.0, 0.8, -0.4], [0.5, 0.0, 1.2], [-0.6, 0.2, 0.7]]), requires_grad=False
+        )
+
+    def look(self, images):
+        x = images.flatten(1).float() / 255 @ self.mix
+        return x, x[:, :2]
+
+
+def _scored():
+    """A generator whose running statistics are not its batch's, noise, a reference, and a test set that is unlike it."""
+    torch.manual_seed(0)
+    G = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Linear(6, 4), nn.Tanh(), nn.Unflatten(1, (1, 2, 2)))
+    G[1].running_mean.uniform_(-1, 1)
+    G[1].running_var.uniform_(0.2, 0.6)
+    images = lambda n, low: torch.randint(low, 256, (n, 1, 2, 2), dtype=torch.uint8)  # noqa: E731
+    labelled = lambda x, split: data.Images(x, torch.zeros(len(x), dtype=torch.long), ("a", "b"), "tiny", split, "drawn")  # noqa: E731
+    train, test = labelled(images(300, 0), "train"), labelled(images(200, 90), "test")
+    return G.eval(), torch.randn(80, 4), evaluation.Reference(train, _Eye(), test), test
+
+
+def _careless(mode, to_bytes, against):
+    """A scorer with chosen faults, each argument a key of `FAULTS`."""
+
+    def score(G, z, reference, test):
+        getattr(G, mode)()
+        with torch.no_grad():
+            x = G(z)
+        made = {
+            "denormalised": data.denormalise,
+            "wrapped": lambda x: (x * 255).to(torch.uint8),
+            "clamped": lambda x: (x * 255).clamp(0, 255).to(torch.uint8),
+            "cut off": lambda x: ((x + 1) / 2 * 255).to(torch.uint8),
+            "halved": lambda x: ((x + 1) / 2).to(torch.uint8),
+        }[to_bytes](x)
+        seen = reference.judge.features
+        other = {
+            "training set": lambda: reference.moments,
+            "n test images": lambda: seen(test.data[: len(z)]),
+            "test set": lambda: seen(test.data),
+        }
+        return evaluation.frechet_distance(seen(made), other[against]())
+
+    return score
+
+
+FAULTS = {
+    "train": "G is in training mode: BatchNorm takes the statistics of this batch, so each image depends on its neighbours. G.eval()",
+    "wrapped": "Tanh gives -1 to 1: times 255 the negative half does not fit into a byte. data.denormalise",
+    "clamped": "Tanh gives -1 to 1: times 255 and clamped, everything below 0 is black. data.denormalise",
+    "cut off": "bytes are cut off, not rounded: every grey comes out too dark. data.denormalise rounds",
+    "halved": "(x + 1) / 2 runs from 0 to 1: as bytes that is black everywhere. data.denormalise",
+    "n test images": "the reference is a few test images: it changes with n, and G learned from the training set. reference.frechet, or reference.moments",
+    "test set": "the reference is the test set; this course's protocol measures against the training set. reference.frechet, or reference.moments",
+}
+
+
+def mended_score(answer) -> Verdict:
+    """answer(G, z, reference, test) → the Fréchet distance of G's images to the training set, without the three faults."""
+
+    def judge(answer):
+        G, z, reference, test = _scored()
+        before = copy.deepcopy(G.state_dict())
+        given = answer(G.train(), z.clone(), reference, test)  # a scorer may be handed a generator straight from training
+        if given is None:
+            return ...
+        if torch.as_tensor(given).numel() != 1:
+            return f"one number is wanted, yours has shape {tuple(torch.as_tensor(given).shape)}"
+        given, tried = float(given), {}
+        for faults in itertools.product(("eval", "train"), ("denormalised", "wrapped", "clamped", "cut off", "halved"), ("training set", "n test images", "test set")):  # fmt: skip
+            tried[faults] = _careless(*faults)(_scored()[0], z, reference, test)
+        found = [faults for faults, value in tried.items() if math.isclose(given, value, rel_tol=1e-4)]
+        if not found:
+            right = tried["eval", "denormalised", "training set"]
+            return f"for the test generator the distance is {right:.5f}, yours is {given:.5f}: eval mode, data.denormalise, reference.frechet"
+        left = [FAULTS[fault] for fault in found[0] if fault in FAULTS]
+        if left:
+            return f"{len(left)} of 3 to go: {left[0]}"
+        if any(not torch.equal(v, before[k]) for k, v in G.state_dict().items()):
+            return "the number is right, but scoring has changed G: its running statistics moved. G.eval() before the first images"
+
+    hints = (
+        "What does BatchNorm do in training mode? What range does Tanh have, and what range a byte? What is it compared with?",
+        "G.eval(); data.denormalise turns [-1, 1] into bytes; reference.frechet(images) compares with the training set.",
+        "G.eval(), then with torch.no_grad(): images = data.denormalise(G(z)), then return reference.frechet(images)",
+    )
+    return check("the mended scorer", answer, judge, "eval mode, the right bytes, the training set", hints)
+
+
 PAIRS = {
     "A: 10,000 samples, B: 1,000 samples": (False, "fewer samples give a larger Fréchet distance, for the same generator"),
     "A: against the training set, B: against the test set": (False, "the reference is another one"),
@@ -187,6 +322,7 @@ PAIRS = {
     ),
     "A: FID on Inception features, B: Fréchet distance on our classifier's": (False, "the features have other scales"),
     "A: 28×28 images, B: the same enlarged to 299×299 by another library": (False, "resizing changes the features"),
+    "A and B: the same protocol, each scored with the same five seeds": (True, "that is more than fair: it shows the spread too"),
 }
 
 
@@ -196,7 +332,7 @@ def fair_comparisons(answer) -> Verdict:
 
 
 CULPRITS = {
-    "G draws beautiful images, all of three classes": ("recall", "what it draws is fine (precision); what it never draws is the fault"),
+    "G draws beautiful images, but of only three of the ten classes": ("recall", "what it draws is fine (precision); what it never draws is the fault"),
     "G returns training images, moved by a pixel": ("nearest neighbours", "every score that compares clouds is fooled by a copy of the cloud"),
     "G draws all classes, and a third of its images are smears": ("precision", "the smears lie outside the real cloud"),
 }  # fmt: skip

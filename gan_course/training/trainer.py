@@ -296,7 +296,7 @@ class Trainer:
         """The scorer's number for the generator as it is now; the best one's weights are kept."""
         start = time.perf_counter()
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            G = self.generator()
+            G = self.generator(n_statistics=min(5_000, self.n_scored))
             value = float(self.scorer(sample(G, self.n_scored, seed=self.seed)))
         if self.best is None or value < self.best["frechet"]:
             weights = {k: v.cpu().contiguous().clone() for k, v in G.state_dict().items()}

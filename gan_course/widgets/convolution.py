@@ -16,15 +16,16 @@ class ConvolutionCalculator(Controls):
 
     The sliders "row" and "column" choose an output cell. A convolution: blue frames are the inputs that it sees, numbered by
     the weight of the kernel that meets them; padding is hatched. A transposed one: the number in an output cell says how many
-    inputs reach it, and the darker the more.
+    inputs reach it, and the darker the more. formula=False shows the output size without its formula, where finding it is the
+    exercise.
     """
 
     text = "Convolution calculator: run this cell in a notebook to move the sliders."
 
-    def __init__(self, kind: str = KINDS[0], size=6, kernel=4, stride=2, padding=1, output_padding=0):
+    def __init__(self, kind: str = KINDS[0], size=6, kernel=4, stride=2, padding=1, output_padding=0, formula=True):
         if kind not in KINDS:
             raise UserError(f"no kind called {kind!r}; there are: {', '.join(KINDS)}")
-        self.kind, self.row, self.column = kind, 1, 1
+        self.kind, self.row, self.column, self.shows_formula = kind, 1, 1, formula
         self.size, self.kernel, self.stride, self.padding, self.output_padding = size, kernel, stride, padding, output_padding
 
     def build(self) -> W.Widget:
@@ -48,16 +49,16 @@ class ConvolutionCalculator(Controls):
         self.draw()
 
     def draw(self) -> None:
-        """Bring the formula and the picture up to date; a setting that cannot be gets its reason and no picture."""
+        """Bring the words and the picture up to date; a setting that cannot be gets its reason and no picture."""
         self._sliders["output_padding"].layout.display = "none" if self.kind == KINDS[0] else ""
         try:
-            self._picture.value, self._words.value = self.figure().html(), line(self.formula())
+            self._picture.value, self._words.value = self.figure().html(), line(self.words())
         except UserError as error:
             self._picture.value, self._words.value = "", line(str(error), "warning")
 
     def picture(self) -> str:
         try:
-            return line(self.formula()) + self.figure().html()
+            return line(self.words()) + self.figure().html()
         except UserError as error:
             return line(str(error), "warning")
 
@@ -67,6 +68,10 @@ class ConvolutionCalculator(Controls):
         if self.kind == KINDS[0]:
             return convolutions.conv_size(self.size, self.kernel, self.stride, self.padding)
         return convolutions.transposed_size(self.size, self.kernel, self.stride, self.padding, self.output_padding)
+
+    def words(self) -> str:
+        """The line above the picture: the output size, with its formula if that is to be seen."""
+        return self.formula() if self.shows_formula else f"output size = {self.output_size}"
 
     def formula(self) -> str:
         """The output size, the formula with its numbers filled in."""

@@ -9,6 +9,7 @@ from gan_course.widgets.controls import Controls, line
 
 LIMITS = (1.5, 1.0, 0.6, 0.3)  # truncation of z
 FEW = (100, 20, 5)  # different z that are left
+SHAKE = 0.1  # of each of them: exact copies would have balls of radius 0, and recall could not see them
 SHOWN = 40
 MEASURES = {
     "frechet": "Fréchet distance",
@@ -37,14 +38,14 @@ class ScoreExplorer(Controls):
     @torch.no_grad()
     def _stages(G, real, n: int):
         device = next(G.parameters()).device
-        z = torch.randn(n, G.noise_dim, generator=torch.Generator().manual_seed(0))
+        z, shake = (torch.randn(n, G.noise_dim, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
         draw = lambda z: torch.cat([to_uint8(G(part.to(device))).cpu() for part in z.split(500)])  # noqa: E731
         yield "real images", real[:n].cpu()
         yield "generator", draw(z)
         for limit in LIMITS:
             yield f"z cut at ±{limit:g}", draw(latent.truncate(z, limit))
         for few in FEW:
-            yield f"only {few} different z", draw(z[:few]).repeat(-(-n // few), 1, 1, 1)[:n]
+            yield f"only {few} different z, shaken", draw(z[:few].repeat(-(-n // few), 1)[:n] + SHAKE * shake)
 
     @property
     def name(self) -> str:
