@@ -520,7 +520,7 @@ scores |= {name: frechet(images) for name, images in fakes.items()}
 plotting.bars(scores, xlabel="Fréchet distance: lower is better", title="Equal seconds")
 
 # %% [markdown]
-# One seed, and short. `python -m gan_course compare dcgan32 sndcgan32 --data cifar10 --limit 10000 --seconds 480 --seeds 0 1 2` repeats it with three seeds;
+# One seed, and short. `python -m gan_course compare dcgan32 sndcgan32 --data cifar10 --limit 10000 --seconds 600 --seeds 0 1 2` repeats it with three seeds;
 # [docs/benchmarks.md]({{docs}}/benchmarks.md) has its table.
 #
 # The scores on the way:
