@@ -37,9 +37,9 @@ def test_the_formula_and_the_picture_follow_the_sliders():
 def test_the_formula_can_stay_unseen_while_it_is_an_exercise(kind):
     calculator = widgets.ConvolutionCalculator(kind, size=6, kernel=4, stride=2, padding=1, formula=False)
     size = calculator.output_size
-    assert f"output size = {size}<" in calculator.picture()
+    assert f"output size = {size}; framed" in calculator.picture()
     slider(calculator, "kernel").value = 6
-    assert f"output size = {calculator.output_size}<" in calculator.box.children[1].value
+    assert f"output size = {calculator.output_size}; framed" in calculator.box.children[1].value
     assert not re.search("[⌊·−]", calculator.box.children[1].value + calculator.picture().partition("<img")[0])
 
 

@@ -69,9 +69,15 @@ class ConvolutionCalculator(Controls):
             return convolutions.conv_size(self.size, self.kernel, self.stride, self.padding)
         return convolutions.transposed_size(self.size, self.kernel, self.stride, self.padding, self.output_padding)
 
+    @property
+    def framed(self) -> tuple[int, int]:
+        """Row and column of the framed output cell: the sliders reach further than a small output."""
+        return min(self.row, self.output_size - 1), min(self.column, self.output_size - 1)
+
     def words(self) -> str:
         """The line above the picture: the output size, with its formula if that is to be seen."""
-        return self.formula() if self.shows_formula else f"output size = {self.output_size}"
+        told = self.formula() if self.shows_formula else f"output size = {self.output_size}"
+        return f"{told}; framed: row {self.framed[0]}, column {self.framed[1]}"
 
     def formula(self) -> str:
         """The output size, the formula with its numbers filled in."""
@@ -82,9 +88,7 @@ class ConvolutionCalculator(Controls):
 
     def figure(self) -> plotting.Figure:
         """Input and output as squares, the chosen output cell and the inputs that touch it framed."""
-        size = self.output_size
-        chosen = min(self.row, size - 1), min(self.column, size - 1)
-        return (self._convolution if self.kind == KINDS[0] else self._transposed)(size, chosen)
+        return (self._convolution if self.kind == KINDS[0] else self._transposed)(self.output_size, self.framed)
 
     def _convolution(self, size: int, chosen: tuple[int, int]) -> plotting.Figure:
         p, k = self.padding, self.kernel
