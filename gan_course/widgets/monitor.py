@@ -240,7 +240,7 @@ class TrainingMonitor(Controls):
             ]
         )
         reset = button("Reset", "Start over from step 0", self.reset)
-        self._speed = W.Dropdown(options=list(SPEEDS), description="Speed", layout={"width": "220px"})
+        self._speed = W.Dropdown(options=list(SPEEDS), description="Speed", layout={"width": "250px"})
         self._speed.observe(lambda _: self._set_interval(), "value")
         self._settings = {
             "lr_d": W.BoundedFloatText(description="lr of D", min=0, max=10, step=0.0001),
@@ -249,7 +249,7 @@ class TrainingMonitor(Controls):
             "loss": W.Dropdown(description="loss", options=list(LOSSES)),
         }
         for name, setting in self._settings.items():
-            setting.layout.width, setting.value = "180px", getattr(self.trainer.recipe, name)
+            setting.layout.width, setting.value = "230px" if name == "loss" else "180px", getattr(self.trainer.recipe, name)
             setting.observe(lambda change, name=name: self._change(name, change["new"]), "value")
         self._history = W.IntSlider(  # of a fixed range: in the page, End goes to the first range that a slider had
             description="History", min=0, max=MAX_SNAPSHOTS, value=MAX_SNAPSHOTS, readout=False, layout={"width": "420px"}
