@@ -164,7 +164,7 @@ def test_settings_follow_and_move_the_trainer(monitor, trainer):
     assert "loss = minimax" in monitor._told.value
 
 
-def test_late_ticks_are_told(monitor, trainer):
+def test_late_ticks_are_told_until_they_come_in_time_again(monitor, trainer):
     monitor.steps = 1_000_000
     monitor.play()
     tick(monitor)
@@ -172,6 +172,9 @@ def test_late_ticks_are_told(monitor, trainer):
     tick(monitor)
     assert "paused: tab hidden" in monitor._told.value
     assert monitor.playing
+    monitor._late -= 11
+    tick(monitor)
+    assert "paused" not in monitor._told.value
 
 
 def test_the_noise_explorer_truncates_reseeds_and_changes_directions():
@@ -245,17 +248,6 @@ def test_the_monitor_that_was_pressed_last_drives_alone(monitor, trainer):
     other._settings["lr_d"].value = 3e-4
     monitor.draw()
     assert monitor._settings["lr_d"].value == 3e-4
-
-
-def test_a_late_note_goes_when_ticks_come_in_time_again(monitor, trainer):
-    monitor.steps = 1_000_000
-    monitor.play()
-    tick(monitor)
-    monitor._ended -= 5
-    tick(monitor)
-    monitor._late -= 11
-    tick(monitor)
-    assert "paused" not in monitor._told.value
 
 
 def test_a_pause_that_cannot_save_says_so(monitor, trainer, tmp_path):
