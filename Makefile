@@ -17,8 +17,7 @@ lab: $(READY)
 	@$(VENV)/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(LAB_FLAGS)
 
 test: $(READY) $(STACKS)
-	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup --ignore tests/browser
-	@$(PYTHON) -m pytest -q tests/browser
+	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup
 
 notebooks: $(READY)
 	@$(PYTHON) lessons/build.py

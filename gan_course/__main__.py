@@ -132,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--seconds", type=_positive(float), default=300, help="per submission (default: 300)")
     sub.add_argument("--cell-seconds", type=_positive(float), default=60, help="per cell (default: 60)")
     sub.add_argument("--memory", type=_positive(float), default=4, help="GB per submission's process (default: 4; Linux)")
+    sub.add_argument("--jobs", type=_positive(int), default=1, help="submissions at a time, one core each (default: 1)")
     return top
 
 
@@ -366,7 +367,7 @@ def grade(args) -> None:
     rows, file = [], Path(args.csv)
     grading.write_csv(rows, file)  # a place that cannot be written is told before the hour of grading, not after
     try:
-        for row in grading.grade_folder(Path(args.folder), lessons, limits):
+        for row in grading.grade_folder(Path(args.folder), lessons, limits, args.jobs):
             rows.append(row)
             print(f"{row.submission}: {row.passed} of {len(row.results)} passed. {row.note}".rstrip(), flush=True)
     finally:  # Ctrl-C keeps what is graded

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,6 +51,8 @@ checks = importlib.import_module("gan_course.checks")
 # A check's cell must also *show* a pass: nbval compares, all after the mark being equal.
 PASS = {"text/plain": "✔", "text/html": '<div role="status">✔'}
 SANITIZE = "[pass]\nregex: (?s)✔.*\nreplace: ✔\n"
+
+_RUNNING: set[subprocess.Popen] = set()  # submissions under way
 
 
 @dataclass(frozen=True)
@@ -213,12 +216,14 @@ def _run(scratch: Path, limits: Limits) -> str:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        _RUNNING.add(run)
         try:
             status = run.wait(timeout=limits.seconds)
             return f"the run ended by itself with exit status {status}"
         except subprocess.TimeoutExpired:
             return f"stopped at the time limit of {limits.seconds:g} s"
         finally:
+            _RUNNING.discard(run)
             run.kill()
             run.wait()
             _end_all(token)
@@ -288,15 +293,20 @@ def _result(case, limits: Limits) -> Result:
     return Result("failed", errors[-1] if errors else text.strip().splitlines()[-1] if text.strip() else "failed without a word")
 
 
-def grade_folder(folder: Path, lessons: list[Lesson], limits: Limits = Limits()) -> Iterator[Row]:
-    """Grade every notebook below `folder`, in order of their names, one after the other. UserError if there is none."""
+def grade_folder(folder: Path, lessons: list[Lesson], limits: Limits = Limits(), jobs: int = 1) -> Iterator[Row]:
+    """Grade every notebook below `folder`, rows in order of their names, `jobs` at a time. UserError if there is none."""
     paths = sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
     if not paths:
         raise UserError(f"no notebook in {folder}; give the folder that holds the submissions")
     if lacking := [name for name in ("nbval", "psutil", "matplotlib") if find_spec(name) is None]:
         raise UserError(f"grading needs {', '.join(lacking)}: pip install {' '.join(lacking)}")
-    for path in paths:
-        yield _row(path.relative_to(folder).with_suffix("").as_posix(), path, lessons, limits)
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield from pool.map(lambda p: _row(p.relative_to(folder).with_suffix("").as_posix(), p, lessons, limits), paths)
+    finally:  # on Ctrl-C nothing is waited for
+        pool.shutdown(wait=False, cancel_futures=True)
+        for run in list(_RUNNING):
+            run.kill()
 
 
 def _row(name: str, path: Path, lessons: list[Lesson], limits: Limits) -> Row:

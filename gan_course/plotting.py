@@ -204,7 +204,10 @@ def histogram(
     span: tuple[float, float] | None = None,
     alt: str | None = None,
 ) -> Figure:
-    """How often each value occurs: the share of the values in each of `bins` equal bins over `span` (default: all)."""
+    """How often each value occurs: the share of the values in each of `bins` equal bins over `span` (default: all).
+
+    Bins of width 1, as those that count classes, get a tick each.
+    """
     numbers = {name: (v := _numbers(values).ravel())[np.isfinite(v)] for name, values in series.items()}
     if empty := [name for name, v in numbers.items() if not len(v)]:
         raise UserError(f"{empty[0]!r} has no finite value to count")
@@ -218,6 +221,8 @@ def histogram(
         share = count / max(1, len(value))
         axes.stairs(share, edges, fill=True, facecolor=looks[name]["color"], alpha=0.18)
         axes.stairs(share, edges, **looks[name], linewidth=1.8)
+    if span[1] - span[0] == bins:
+        axes.set_xticks(np.arange(bins) + span[0] + 0.5)
     axes.set_ylim(bottom=0)
     return figure
 

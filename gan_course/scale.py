@@ -22,22 +22,22 @@ class Budget:
 
 BUDGETS = {
     "01": {
-        "smoke": Budget(images=2_000, steps=40, rung_steps=12, n_eval=500),
+        "smoke": Budget(images=1_000, steps=40, rung_steps=8, n_eval=400),
         "cpu": Budget(seconds=90, rung_seconds=60),
         "gpu": Budget(seconds=120, rung_seconds=60, n_eval=50_000),
     },
     "02": {
-        "smoke": Budget(images=2_000, steps=30),
-        "cpu": Budget(images=20_000, steps=800),
-        "gpu": Budget(steps=4_000),
+        "smoke": Budget(images=1_000, steps=20, rung_steps=15),
+        "cpu": Budget(images=20_000, steps=800, rung_steps=60),
+        "gpu": Budget(steps=4_000, rung_steps=60),
     },
     "03": {
-        "smoke": Budget(images=500, steps=4, rung_steps=2, n_eval=200),
+        "smoke": Budget(images=500, steps=2, rung_steps=1, n_eval=200),
         "cpu": Budget(images=10_000, seconds=90, rung_seconds=45, n_eval=5_000),
         "gpu": Budget(seconds=600, rung_seconds=60, n_eval=50_000),
     },
     "04": {
-        "smoke": Budget(images=1_000, steps=40, rung_steps=40, n_eval=400),
+        "smoke": Budget(images=1_000, steps=20, rung_steps=20, n_eval=200),
         "cpu": Budget(rung_seconds=40),
         "gpu": Budget(rung_seconds=60, n_eval=50_000),
     },

@@ -504,7 +504,7 @@ def frechet(images):
 # A score without references says nothing. What do real test images get, and what does pure noise get?
 
 # %%
-test = data.load("mnist", "test", device=device, fallback="digits")
+test = data.load("mnist", "test", limit=budget.images, device=device, fallback="digits")
 noise = torch.randint(0, 256, (budget.n_eval, 1, 28, 28), dtype=torch.uint8)
 scores = {"real test images": frechet(test.data), "your run": frechet(trainer.sample(budget.n_eval)), "noise": frechet(noise)}
 plotting.bars(scores, xlabel="Fréchet distance (0 is the same), logarithmic", log=True)

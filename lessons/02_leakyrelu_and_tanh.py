@@ -237,11 +237,11 @@ for alpha in (0.0, 0.01, 0.2):
         fast = recipe("mlp-classic").vary(discriminator={"slope": alpha, "dropout": 0.0}, lr_d=0.03)
         run = Trainer(fast, mnist, seed=seed, precision="fp32")
         fresh.append(max(models.dead_units(run.D, x_fake)))
-        for _ in range(60):
+        for _ in range(budget.rung_steps):
             run.substep("d")
         shares.append(max(models.dead_units(run.D, x_fake)))
     killed |= {f"α = {alpha}, before": fresh, f"α = {alpha}, after": shares}
-plotting.bars(killed, xlabel="share of units that no fake switches on", title="60 steps at a learning rate of 0.03")
+plotting.bars(killed, xlabel="share of units that no fake switches on", title=f"{budget.rung_steps} steps at a learning rate of 0.03")
 
 # %% [markdown]
 # The bar is the median, each dot a seed. G's untrained images are nearly alike, so a part of a layer is off for all of them *before* any training: that is the

@@ -457,7 +457,7 @@ plotting.bars(ladder, xlabel="Fréchet distance: lower is better", title="One ru
 # seems to cost nothing early may be what holds a long training together, and the other way round; more on that below. What do the pictures say?
 
 # %%
-plotting.grids({f"fake: {name}": run.sample(16, seed=1) for name, run in runs.items()}, columns=4)
+plotting.grids({f"fake: {name}": run.sample(8, seed=1) for name, run in runs.items()}, columns=4)
 
 # %% [markdown]
 # Random samples, not picked.

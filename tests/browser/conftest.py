@@ -51,10 +51,11 @@ HARMLESS = ("favicon", "ResizeObserver loop", "colab-badge.svg", "badge_logo.svg
 
 
 def pytest_collection_modifyitems(items):
-    """Without a browser these tests are skipped, or fail if one is required."""
+    """One worker runs them all: they share a server and a browser. Without a browser they are skipped, or fail if one is required."""
     here = [item for item in items if Path(item.path).parent == Path(__file__).parent]
     for item in here:
         item.add_marker(pytest.mark.browser)
+        item.add_marker(pytest.mark.xdist_group("browser"))
         if CHROMIUM is None and os.environ.get("GAN_COURSE_BROWSER") != "required":
             item.add_marker(pytest.mark.skip(reason="no Chromium here: install it (Debian, Ubuntu: apt-get install chromium)"))
 

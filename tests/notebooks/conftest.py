@@ -13,11 +13,11 @@ CELL_SECONDS = 25
 
 
 def run_nbval(
-    notebook: Path, folder: Path, source: str, package: Path = ROOT, stack: Path | None = None, grade: str = ""
+    notebook: Path, folder: Path, source: str, *options: str, package: Path = ROOT, stack: Path | None = None, grade: str = ""
 ) -> subprocess.CompletedProcess:
     """`pytest --nbval-lax` over a copy of `notebook`, at smoke scale; stdout holds what failed.
 
-    source: "offline" (no data, an empty cache, no network) or "real" (`GAN_COURSE_DATA`). package: where gan_course is
+    source: "offline" (no data, an empty cache, no network) or "real" (`GAN_COURSE_DATA`). options: more for pytest. package: where gan_course is
     imported from. stack: a folder of packages that come before the installed ones. grade: GAN_COURSE_GRADE.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def run_nbval(
     if source == "offline":
         env.pop("GAN_COURSE_DATA", None)
     command = [sys.executable, "-m", "pytest", "--nbval-lax", f"--nbval-cell-timeout={CELL_SECONDS}", "-q", "-rN"]
-    command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(folder), "-c", os.devnull, str(copy)]
+    command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(folder), "-c", os.devnull, *options, str(copy)]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=200)
 
 

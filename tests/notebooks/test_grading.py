@@ -3,6 +3,9 @@
 import csv
 import json
 import os
+import signal
+import subprocess
+import sys
 
 import nbformat
 import psutil
@@ -95,7 +98,7 @@ def submission(lessons, first, second):
 def graded(lessons, tmp_path_factory):
     """The table of all submissions, by the command that an instructor types."""
     folder, table = tmp_path_factory.mktemp("submissions"), {}
-    for group, seconds, answers in (("quick", "60", ANSWERS), ("slow", "20", SLOW)):
+    for group, seconds, jobs, answers in (("quick", "60", "2", ANSWERS), ("slow", "20", "3", SLOW)):
         (folder / group).mkdir()
         for name, (first, second, _) in answers.items():
             nbformat.write(submission(lessons, first, second), folder / group / f"{name}.ipynb")
@@ -112,7 +115,8 @@ def graded(lessons, tmp_path_factory):
             (folder / group / "01_small-garbage.ipynb").write_text('{"cells": [3]')
             (folder / group / "foreign.ipynb").write_text(nbformat.writes(new_notebook(cells=[new_code_cell("1 + 1")])))
         file = folder / f"{group}.csv"
-        command = ["grade", str(folder / group), "--lessons", str(lessons), "--csv", str(file), "--memory", "2", "--cell-seconds", seconds]
+        command = ["grade", str(folder / group), "--lessons", str(lessons), "--csv", str(file), "--memory", "2"]
+        command += ["--cell-seconds", seconds, "--jobs", jobs]
         assert main(command) == 0
         with open(file, encoding="utf-8-sig", newline="") as lines:
             table |= {row["submission"]: row for row in csv.DictReader(lines)}
@@ -163,6 +167,19 @@ def test_nothing_of_a_submission_goes_on_running(graded):
         except (psutil.Error, OSError):
             continue
     assert psutil.wait_procs(marked, timeout=150)[1] == []  # another worker may be grading; what was left behind never ends
+
+
+def test_an_interrupt_keeps_what_is_graded_and_waits_for_nothing(lessons, tmp_path):
+    for name, (first, second, _) in {"a": ANSWERS["ada"], "b": SLOW["loops"]}.items():
+        nbformat.write(submission(lessons, first, second), tmp_path / f"{name}.ipynb")
+    file = tmp_path / "grades.csv"
+    command = [sys.executable, "-u", "-m", "gan_course", "grade", tmp_path, "--lessons", lessons, "--csv", file, "--jobs", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "a: 2 of 2 passed.\n"
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=30)
+    with open(file, encoding="utf-8-sig", newline="") as lines:
+        assert [(row["submission"], row["passed"]) for row in csv.DictReader(lines)] == [("a", "2")]
 
 
 def test_a_deadline_ends_the_run_and_is_told(lessons, tmp_path):

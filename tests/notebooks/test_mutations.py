@@ -41,7 +41,7 @@ MUTATIONS = {
         "module.weight.normal_(1, 0.02)",
         "module.weight.normal_(0, 0.02)",
         "03_dcgan",
-        "as much: False",
+        "+ s scales: 1.0 1.0 1.0",
     ),
     "data left in [0, 1]": (
         "data/images.py",
@@ -62,6 +62,6 @@ def test_a_lesson_notices(name, tmp_path, nbval):
     source = target.read_text(encoding="utf-8")
     assert source.count(right) == 1, f"{file} no longer holds {right!r}: change the mutation with it"
     target.write_text(source.replace(right, wrong), encoding="utf-8")
-    done = nbval(ROOT / "notebooks" / f"{lesson}.ipynb", tmp_path / "run", "offline", package=tmp_path)
+    done = nbval(ROOT / "notebooks" / f"{lesson}.ipynb", tmp_path / "run", "offline", "--exitfirst", package=tmp_path)
     assert done.returncode == 1, done.stdout[-3000:]
     assert seen in done.stdout, done.stdout[-6000:]
