@@ -5,6 +5,8 @@
 BASE_PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $(p))))
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
+# What is never imported need not be compiled: that would take as long as the installation itself.
+PIP := $(PYTHON) -m pip install -q --disable-pip-version-check --no-compile
 # A machine without a screen gets the URL printed; Jupyter asks for a word before it runs as root.
 LAB_FLAGS := $(if $(shell test "$$(uname)" = Linux -a -z "$$DISPLAY$$WAYLAND_DISPLAY" && echo yes),--no-browser) \
              $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -36,12 +38,12 @@ $(READY): requirements.txt pyproject.toml
 	$(if $(shell $(BASE_PYTHON) -c "import venv, ensurepip" 2>/dev/null && echo yes),,$(error Python's venv module is missing: install it (Debian, Ubuntu: apt-get install python3-venv)))
 	@echo "Setting up $(VENV): some minutes the first time (torch is large)"
 	@test -x $(PYTHON) || $(BASE_PYTHON) -m venv $(VENV)
-	@$(if $(TORCH_INDEX),$(PYTHON) -m pip install -q --disable-pip-version-check --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' requirements.txt))
-	@$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements.txt
-	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(if $(TORCH_INDEX),$(PIP) --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' requirements.txt))
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/stacks/%/.ready: tests/stacks/%.txt | $(READY)
 	@rm -rf $(@D)
-	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --target $(@D) -r $<
+	@$(PIP) --no-deps --target $(@D) -r $<
 	@touch $@

@@ -98,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="one JSON object")
 
     sub = command("sample", sample, "Images of a trained generator: .npy holds uint8 (N, C, H, W), .png a grid.")
-    sub.add_argument("folder", help="a folder that train wrote")
+    sub.add_argument("generator", help="a folder that train wrote, a .safetensors file, or a shipped generator's name")
     sub.add_argument("--n", type=_positive(int), default=64)
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--out", required=True, help="FILE.npy or FILE.png")
@@ -279,6 +279,19 @@ def _comparison(report: dict) -> str:
     return "\n".join(lines)
 
 
+def _generator(name: str):
+    """(generator, data that it was trained on or None) by a run's folder, a .safetensors file or a shipped generator's name."""
+    from gan_course.training import checkpoint, pretrained
+
+    if Path(name).exists() or name.endswith(".safetensors"):
+        return checkpoint.load_generator(name), checkpoint.made_for(name)
+    try:
+        G = pretrained(name)
+    except UserError as error:
+        raise UserError(f"nothing at {name}, and {error}") from error
+    return G, G.card["data"].split(",")[0]
+
+
 def sample(args) -> None:
     import numpy as np
     from PIL import Image
@@ -288,7 +301,7 @@ def sample(args) -> None:
     out = Path(args.out)
     if out.suffix not in (".npy", ".png"):
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
-    images = trainer.sample(checkpoint.load_generator(args.folder), args.n, args.seed)
+    images = trainer.sample(_generator(args.generator)[0], args.n, args.seed)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".npy":
@@ -301,18 +314,9 @@ def sample(args) -> None:
 
 def evaluate(args) -> None:
     from gan_course import data, evaluation, features
-    from gan_course.training import checkpoint, pretrained, trainer
+    from gan_course.training import trainer
 
-    known = Path(args.generator).exists() or args.generator.endswith(".safetensors")
-    if known:
-        G = checkpoint.load_generator(args.generator)
-        trained_on = checkpoint.made_for(args.generator)
-    else:
-        try:
-            G = pretrained(args.generator)
-        except UserError as error:
-            raise UserError(f"nothing at {args.generator}, and {error}") from error
-        trained_on = G.card["data"].split(",")[0]
+    G, trained_on = _generator(args.generator)
     name = args.data or trained_on
     if name is None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")

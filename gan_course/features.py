@@ -37,7 +37,7 @@ class Extractor(nn.Module):
         raise NotImplementedError
 
     @torch.no_grad()
-    def batches(self, images: Tensor, batch: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, images: Tensor, batch: int = 250) -> Iterator[tuple[Tensor, Tensor]]:
         """uint8 images (N, C, H, W) → features (n, d) and class probabilities (n, K) of one batch after the other, on the CPU."""
         if images.dtype != torch.uint8:
             raise UserError(f"{self.name} takes uint8 images, not {str(images.dtype).removeprefix('torch.')}; see data.denormalise")

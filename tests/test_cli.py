@@ -58,6 +58,11 @@ def test_sample_writes_an_array_or_a_grid(trained, tmp_path):
     assert np.array_equal(grid[28:56, :28], images[3, 0])
 
 
+def test_a_shipped_generator_can_be_sampled_by_name(tmp_path):
+    assert main(["sample", "mlp-tuned-mnist", "--n", "3", "--out", str(tmp_path / "three.npy")]) == 0
+    assert np.load(tmp_path / "three.npy").shape == (3, 1, 28, 28)
+
+
 def test_evaluate_prints_one_object(trained, capsys):
     assert main(["evaluate", str(trained), "--n", "200", "--json"]) == 0
     score = json.loads(capsys.readouterr().out)
@@ -117,7 +122,7 @@ def test_resume_goes_on_to_the_total_and_then_has_nothing_to_do(tmp_path, capsys
         (["train", "mlp-classic", "--data", "digits", "--device", "mps", "--out", "x"], "--device mps is not here; there is: cpu"),
         (["train", "mlp-classic", "--data", "digits", "--device", "cuda:99", "--out", "x"], "--device cuda:99 is not here"),
         (["compare", "dcgan32", "--data", "digits"], "the following arguments are required: --seconds"),
-        (["sample", "nowhere", "--out", "a.png"], "no generator at"),
+        (["sample", "nowhere", "--out", "a.png"], "nothing at nowhere, and no generator called 'nowhere' is shipped"),
         (["sample", "nowhere", "--out", "a.jpg"], "must end in .npy"),
         (["evaluate", "nowhere"], "nothing at nowhere, and no generator called 'nowhere' is shipped"),
         (["evaluate", "mlp-tuned-mnist", "--data", "digits", "--inception", "download"], "GAN_COURSE_OFFLINE is set"),

@@ -82,12 +82,12 @@ def alarmed(seen: Seen) -> bool:
 
 @pytest.mark.parametrize("illness", ILL)
 def test_ill_runs_are_told(illness):
-    misses = [name for name, made in ILL[illness].items() if missed(illness, watch(made, 0, 700))]
+    misses = [name for name, made in ILL[illness].items() if missed(illness, watch(made, 0, 500))]
     assert len(misses) <= len(ILL[illness]) // 4, misses
 
 
 def test_healthy_runs_are_left_alone():
-    alarms = [name for name, made in HEALTHY.items() if alarmed(watch(made, 0, 700))]
+    alarms = [name for name, made in HEALTHY.items() if alarmed(watch(made, 0, 500))]
     assert len(alarms) <= 1, alarms
 
 

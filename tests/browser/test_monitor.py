@@ -90,7 +90,6 @@ def test_train_moves_and_pause_holds(monitor, page):
     wait_for_step(page, area, stopped)
 
 
-@both_kernels
 def test_one_step_at_a_time(monitor, page):
     _, area = monitor
     press(area, "One step")
