@@ -5,8 +5,7 @@
 BASE_PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $(p))))
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
-# What is never imported need not be compiled: that would take as long as the installation itself.
-PIP := $(PYTHON) -m pip install -q --disable-pip-version-check --no-compile
+PIP := $(PYTHON) -m pip install -q --disable-pip-version-check
 # A machine without a screen gets the URL printed; Jupyter asks for a word before it runs as root.
 LAB_FLAGS := $(if $(shell test "$$(uname)" = Linux -a -z "$$DISPLAY$$WAYLAND_DISPLAY" && echo yes),--no-browser) \
              $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -38,9 +37,10 @@ $(READY): requirements.txt pyproject.toml
 	$(if $(shell $(BASE_PYTHON) -c "import venv, ensurepip" 2>/dev/null && echo yes),,$(error Python's venv module is missing: install it (Debian, Ubuntu: apt-get install python3-venv)))
 	@echo "Setting up $(VENV): some minutes the first time (torch is large)"
 	@test -x $(PYTHON) || $(BASE_PYTHON) -m venv $(VENV)
-	@$(if $(TORCH_INDEX),$(PIP) --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' requirements.txt))
-	@$(PIP) -r requirements.txt
+	@$(if $(TORCH_INDEX),$(PIP) --no-compile --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' requirements.txt))
+	@$(PIP) --no-compile -r requirements.txt
 	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(PYTHON) -m compileall -qq -j 0 $(VENV) || true # on every core, pip takes one; files for other Pythons fail
 	@touch $@
 
 $(VENV)/stacks/%/.ready: tests/stacks/%.txt | $(READY)

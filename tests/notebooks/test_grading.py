@@ -174,7 +174,12 @@ def test_an_interrupt_keeps_what_is_graded_and_waits_for_nothing(lessons, tmp_pa
         nbformat.write(submission(lessons, first, second), tmp_path / f"{name}.ipynb")
     file = tmp_path / "grades.csv"
     command = [sys.executable, "-u", "-m", "gan_course", "grade", tmp_path, "--lessons", lessons, "--csv", file, "--jobs", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores it, and so do its children
+    try:
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    with run:
         assert run.stdout.readline() == "a: 2 of 2 passed.\n"
         run.send_signal(signal.SIGINT)
         run.communicate(timeout=30)
