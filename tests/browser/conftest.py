@@ -51,7 +51,7 @@ HARMLESS = ("favicon", "ResizeObserver loop", "colab-badge.svg", "badge_logo.svg
 
 
 def pytest_collection_modifyitems(items):
-    """One worker runs them all: they share a server and a browser. Without a browser they are skipped, or fail if one is required."""
+    """One worker runs them all: they share a server. Without a browser they are skipped, or fail if one is required."""
     here = [item for item in items if Path(item.path).parent == Path(__file__).parent]
     for item in here:
         item.add_marker(pytest.mark.browser)
