@@ -41,7 +41,7 @@ MUTATIONS = {
         "module.weight.normal_(1, 0.02)",
         "module.weight.normal_(0, 0.02)",
         "03_dcgan",
-        "+ s scales: 1.0 1.0 1.0",
+        "s scales: 1.0 1.0 1.0",
     ),
     "data left in [0, 1]": (
         "data/images.py",
