@@ -1,94 +1,17 @@
-"""Pictures: numbers in, `Figure` out, each with its alt text.
+"""Charts: curves, losses, bars, histograms, and maps of cells."""
 
-No pyplot and no global state, so widget callbacks may draw from any thread. Real is blue, fake is orange, and never by
-colour alone: the line style or the hatch differs too. Images are uint8 of shape (N, C, H, W), C = 1 or 3; tensors of
-any device and numpy arrays are both accepted.
-"""
-
-import base64
-import html
-import io
 import math
 import textwrap
-import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PatchCollection
-from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from PIL import Image, ImageDraw, ImageFont
 
 from gan_course import UserError
-
-REAL, FAKE = "#0072B2", "#D55E00"
-INK, FAINT = "#222222", "#767676"
-PALETTE = ("#009E73", "#882255", "#333333", "#999933", "#332288", "#AA4499")
-LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (8, 3)))
-HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo")
-DPI = 100
-MAX_PNG = 24_000  # bytes; a notebook holds a picture twice, as HTML and as PNG, and stays below 1 MB
-DRAWING = threading.RLock()  # Agg, the font cache and text layout are shared by all figures
-
-
-class Figure(MatplotlibFigure):
-    """A figure with an opaque white ground and an alt text: what is to be seen in it, with its numbers."""
-
-    def __init__(self, width: float, height: float, alt: str = ""):
-        """`width` and `height` in pixels."""
-        super().__init__(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
-        FigureCanvasAgg(self)
-        self.alt = alt
-
-    def png(self) -> bytes:
-        """The figure as a PNG of at most 64 colours; a grey one of fewer greys where that keeps it below 24 kB."""
-        with DRAWING:
-            self.canvas.draw()
-            picture = Image.fromarray(np.asarray(self.canvas.buffer_rgba())[..., :3].copy())
-        return _small_png(picture)
-
-    def html(self) -> str:
-        """An `<img>` element that holds the picture and its alt text."""
-        return _img(self.png(), self.alt)
-
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        png = self.png()
-        return {
-            "text/html": _img(png, self.alt),
-            "image/png": base64.b64encode(png).decode(),
-            "text/plain": self.alt,
-        }
-
-
-def grid(images, columns: int = 8, title: str = "", alt: str | None = None, width: int = 560) -> Figure:
-    """Images (N, C, H, W) uint8 in rows of `columns`, enlarged by a whole factor to at most `width`, pixels kept sharp."""
-    return grids({title: images}, columns, alt, width=width)
-
-
-def grids(
-    panels: Mapping[str, object], columns: int = 8, alt: str | None = None, across: int | None = None, width: int | None = None
-) -> Figure:
-    """One grid a title, side by side, `across` of them in a row (default: all up to four, else three)."""
-    across = across or (len(panels) if len(panels) <= 4 else 3)
-    room, gap = (width or (560 if len(panels) == 1 else 960)) // across, 16
-    tiles = [_mosaic(images, columns, room) for images in panels.values()]
-    wide, high = max(t.shape[1] for t in tiles), max(t.shape[0] for t in tiles)
-    titles = [textwrap.wrap(title, max(12, wide // 7)) for title in panels]
-    top = 19 * max(len(lines) for lines in titles) + 3
-    rows = math.ceil(len(tiles) / across)
-    canvas = np.full((rows * (top + high + gap) - gap + 8, across * (wide + gap), 3), 255, np.uint8)
-    figure = Figure(canvas.shape[1], canvas.shape[0], alt or "; ".join(map(_describe_grid, panels.items())) + ".")
-    for i, (tile, lines) in enumerate(zip(tiles, titles, strict=True)):
-        x, y = (i % across) * (wide + gap) + gap // 2, (i // across) * (top + high + gap)
-        canvas[y + top : y + top + tile.shape[0], x : x + tile.shape[1]] = tile
-        place = (x / canvas.shape[1], 1 - (y + 2) / canvas.shape[0])
-        figure.text(*place, "\n".join(lines), va="top", fontsize=10, color=INK, parse_math=False)
-    figure.figimage(canvas, origin="upper", zorder=-1)
-    return figure
+from gan_course.plotting.figure import DPI, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure
 
 
 def curves(
@@ -111,11 +34,11 @@ def curves(
     matplotlib line keywords per name, `levels` horizontal reference lines, `mark` an upright line, `log` makes the
     vertical axis logarithmic, `size` is in pixels.
     """
-    lines = {k: (_numbers(x[k] if isinstance(x, Mapping) else x), _numbers(y)) for k, y in series.items()}
-    figure = Figure(*size, alt or f"{_heading(title)}{ylabel} over {xlabel}: {_describe_lines(lines)}.")
-    looks = {name: {**_look(name, i), **(styles or {}).get(name, {})} for i, name in enumerate(lines)}
-    axes = _axes(figure, (0, 1), xlabel, ylabel, title, looks)
-    _draw(axes, lines, looks, levels or {}, mark)
+    lines = {k: (as_numbers(x[k] if isinstance(x, Mapping) else x), as_numbers(y)) for k, y in series.items()}
+    figure = Figure(*size, alt or f"{heading(title)}{ylabel} over {xlabel}: {describe_lines(lines)}.")
+    looks = {name: {**look(name, i), **(styles or {}).get(name, {})} for i, name in enumerate(lines)}
+    axes = add_axes(figure, (0, 1), xlabel, ylabel, title, looks)
+    draw_lines(axes, lines, looks, levels or {}, mark)
     if log:
         axes.set_yscale("log")
     return figure
@@ -127,8 +50,8 @@ def losses(history: Sequence[Mapping], *, mark: float | None = None, size: tuple
     Reference lines stand where the game would be even: 2 ln 2 for D's loss, ln 2 for G's, one half for D's outputs.
     `mark` draws an upright line at a step; `size` is in pixels.
     """
-    step = _numbers([row["step"] for row in history])
-    column = lambda key: (step, _numbers([row[key] for row in history]))  # noqa: E731
+    step = as_numbers([row["step"] for row in history])
+    column = lambda key: (step, as_numbers([row[key] for row in history]))  # noqa: E731
     left = {"loss of D": column("loss_d"), "loss of G": column("loss_g")}
     right = {"D(x), real": column("d_real"), "D(G(z)), fake": column("d_fake")}
     scored = [(row["step"], row["frechet"]) for row in history if "frechet" in row]
@@ -138,24 +61,24 @@ def losses(history: Sequence[Mapping], *, mark: float | None = None, size: tuple
         figure.alt = "Two empty panels for the losses and for D's outputs: no step has been taken yet."
     else:
         figure.alt = (
-            f"{'Three' if scored else 'Two'} panels over steps {step[0]:.0f} to {step[-1]:.0f}. Left: {_describe_lines(left)}; "
+            f"{'Three' if scored else 'Two'} panels over steps {step[0]:.0f} to {step[-1]:.0f}. Left: {describe_lines(left)}; "
             f"dotted lines at 2 ln 2 = 1.39 and ln 2 = 0.69. {'Middle' if scored else 'Right'}: "
-            f"{_describe_lines(right)}; dotted line at one half."
+            f"{describe_lines(right)}; dotted line at one half."
         )
     looks = {"loss of D": {"color": INK, "linestyle": "-"}, "loss of G": {"color": PALETTE[0], "linestyle": "--"}}
-    axes = _axes(figure, (0, 1 / panels), "step", "loss", "", looks, ticks=3)
-    _draw(axes, left, looks, {"2 ln 2": 2 * math.log(2), "ln 2": math.log(2)}, mark)
+    axes = add_axes(figure, (0, 1 / panels), "step", "loss", "", looks, ticks=3)
+    draw_lines(axes, left, looks, {"2 ln 2": 2 * math.log(2), "ln 2": math.log(2)}, mark)
     axes.set_ylim(bottom=0)
-    looks = {name: _look(name, 0) for name in right}
-    axes = _axes(figure, (1 / panels, 2 / panels), "step", "D's output", "", looks, ticks=3)
-    _draw(axes, right, looks, {"½": 0.5}, mark)
+    looks = {name: look(name, 0) for name in right}
+    axes = add_axes(figure, (1 / panels, 2 / panels), "step", "D's output", "", looks, ticks=3)
+    draw_lines(axes, right, looks, {"½": 0.5}, mark)
     axes.set_ylim(0, 1)
     axes.set_yticks((0, 0.5, 1))
     if scored:
-        score = {"Fréchet distance": tuple(map(_numbers, zip(*scored, strict=True)))}
-        figure.alt += f" Right: {_describe_lines(score)}; lower is better."
-        axes = _axes(figure, (2 / panels, 1), "step", "Fréchet distance", ticks=3)
-        _draw(axes, score, {"Fréchet distance": {"color": PALETTE[1], "marker": "o", "markersize": 4}}, {}, mark)
+        score = {"Fréchet distance": tuple(map(as_numbers, zip(*scored, strict=True)))}
+        figure.alt += f" Right: {describe_lines(score)}; lower is better."
+        axes = add_axes(figure, (2 / panels, 1), "step", "Fréchet distance", ticks=3)
+        draw_lines(axes, score, {"Fréchet distance": {"color": PALETTE[1], "marker": "o", "markersize": 4}}, {}, mark)
         axes.set_ylim(bottom=0)
     return figure
 
@@ -165,16 +88,16 @@ def bars(values: Mapping[str, object], xlabel: str, title: str = "", *, log: boo
 
     A value that is not finite (a run that diverged) has its name and "nan" but no bar.
     """
-    numbers = {name: np.atleast_1d(_numbers(value)) for name, value in values.items()}
+    numbers = {name: np.atleast_1d(as_numbers(value)) for name, value in values.items()}
     names = {name: textwrap.fill(name, 36) for name in numbers}
     median = {name: float(np.median(value)) for name, value in numbers.items()}
     told = ", ".join(f"{name} {value:.3g}" for name, value in median.items())
     thick = 30 if max(map(len, numbers)) <= 36 else 44
-    figure = Figure(640, thick * len(numbers) + (90 if title else 66), alt or f"{_heading(title)}{xlabel}: {told}.")
-    axes = _axes(figure, (0, 1), xlabel, "", title, left=30 + 8 * min(36, max(map(len, numbers))))
+    figure = Figure(640, thick * len(numbers) + (90 if title else 66), alt or f"{heading(title)}{xlabel}: {told}.")
+    axes = add_axes(figure, (0, 1), xlabel, "", title, left=30 + 8 * min(36, max(map(len, numbers))))
     for i, (name, value) in enumerate(numbers.items()):
-        look = _look(name, i)
-        axes.barh(i, median[name], 0.66, color=look["color"], hatch=HATCHES[i % 6], edgecolor="white", linewidth=0)
+        colour = look(name, i)["color"]
+        axes.barh(i, median[name], 0.66, color=colour, hatch=HATCHES[i % 6], edgecolor="white", linewidth=0)
         if len(value) > 1:
             axes.plot(value, [i] * len(value), "o", ms=5, mfc="white", mec=INK)
         end = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "color": INK}
@@ -208,14 +131,14 @@ def histogram(
 
     Bins of width 1, as those that count classes, get a tick each.
     """
-    numbers = {name: (v := _numbers(values).ravel())[np.isfinite(v)] for name, values in series.items()}
+    numbers = {name: (v := as_numbers(values).ravel())[np.isfinite(v)] for name, values in series.items()}
     if empty := [name for name, v in numbers.items() if not len(v)]:
         raise UserError(f"{empty[0]!r} has no finite value to count")
     span = span or (min(v.min() for v in numbers.values()), max(v.max() for v in numbers.values()))
     told = "; ".join(f"{k}: {len(v):,} values from {v.min():.3g} to {v.max():.3g}, mean {v.mean():.3g}" for k, v in numbers.items())
-    figure = Figure(640, 320, alt or f"{_heading(title)}Histogram of {xlabel}. {told}.")
-    looks = {name: _look(name, i) for i, name in enumerate(numbers)}
-    axes = _axes(figure, (0, 1), xlabel, "share of values", title, looks)
+    figure = Figure(640, 320, alt or f"{heading(title)}Histogram of {xlabel}. {told}.")
+    looks = {name: look(name, i) for i, name in enumerate(numbers)}
+    axes = add_axes(figure, (0, 1), xlabel, "share of values", title, looks)
     for name, value in numbers.items():
         count, edges = np.histogram(value, bins, span)
         share = count / max(1, len(value))
@@ -233,7 +156,7 @@ def cells(panels: Mapping[str, object], marks: Mapping[str, object], words: Mapp
     marks[title] (H, W): 0 nothing, 1 seen (blue frame), 2 chosen (thick orange frame), 3 padding (hatched). words[title]
     (H, W) holds what is written into each cell.
     """
-    maps = {title: _numbers(values) for title, values in panels.items()}
+    maps = {title: as_numbers(values) for title, values in panels.items()}
     side = max(1, min(34, 920 // sum(values.shape[1] + 1 for values in maps.values())))
     wide = [max(side * values.shape[1], 7 * len(title)) + 24 for title, values in maps.items()]
     figure = Figure(sum(wide), side * max(len(values) for values in maps.values()) + 40, alt)
@@ -257,89 +180,14 @@ def cells(panels: Mapping[str, object], marks: Mapping[str, object], words: Mapp
     return figure
 
 
-def animation(snapshots: Sequence[tuple[int, object]], columns: int = 8, frames: int = 40) -> bytes:
-    """A GIF of `(step, images)` pairs, the step written above each; plays three times, about four seconds each.
-
-    At most `frames` snapshots are shown, evenly chosen, first and last among them.
-    """
-    if not snapshots:
-        raise UserError("there is nothing to animate yet; train for some steps first")
-    chosen = np.unique(np.linspace(0, len(snapshots) - 1, min(frames, len(snapshots))).round().astype(int))
-    c, pictures = _array(snapshots[0][1]).shape[1], []
-    for step, images in (snapshots[i] for i in chosen):
-        tile = np.pad(_mosaic(images, columns, 480), ((24, 0), (0, 0), (0, 0)), constant_values=255)
-        picture = Image.fromarray(tile)
-        ImageDraw.Draw(picture).text((2, 3), f"step {step:,}", fill=INK, font=ImageFont.load_default(15))
-        pictures.append(_few_colours(picture, 64 if c == 3 else 16, c == 1))
-    duration = [max(60, 3000 // len(pictures))] * (len(pictures) - 1) + [1500]
-    out = io.BytesIO()
-    pictures[0].save(out, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=3)
-    return out.getvalue()
-
-
-def save_grid(images, path: str | Path, columns: int = 8) -> None:
-    """Write images (N, C, H, W) uint8 to a PNG file as one grid, every grey or colour kept."""
-    Image.fromarray(_mosaic(images, columns, 560)).save(path, "PNG")
-
-
-def _array(images) -> np.ndarray:
-    """uint8 (N, C, H, W) as a numpy array; anything else is refused with the remedy."""
-    images = images.detach().cpu().numpy() if hasattr(images, "detach") else np.asarray(images)
-    if images.dtype != np.uint8:
-        raise UserError(f"a grid takes uint8 images, not {images.dtype}; turn [-1, 1] into uint8 with data.denormalise")
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
-        raise UserError(f"a grid takes images of shape (N, C, H, W) with C = 1 or 3, not {images.shape}")
-    return images
-
-
-def _mosaic(images, columns: int, room: int) -> np.ndarray:
-    """Images in rows of `columns` with thin white gaps, enlarged to at most `room` pixels wide: (height, width, 3)."""
-    images = _array(images)
-    n, c, h, w = images.shape
-    columns = min(columns, n)
-    scale = max(1, min(6, (room - 2 * columns) // (columns * w)))
-    rows = math.ceil(n / columns)
-    padded = np.full((rows * columns, h * scale + 2, w * scale + 2, c), 255, np.uint8)
-    padded[:n, :-2, :-2] = images.transpose(0, 2, 3, 1).repeat(scale, 1).repeat(scale, 2)
-    sheet = padded.reshape(rows, columns, h * scale + 2, w * scale + 2, c).swapaxes(1, 2)
-    sheet = sheet.reshape(rows * (h * scale + 2), columns * (w * scale + 2), c)[:-2, :-2]
-    return np.ascontiguousarray(np.broadcast_to(sheet, (*sheet.shape[:2], 3)))
-
-
-def _few_colours(picture: Image.Image, colours: int, grey: bool) -> Image.Image:
-    """The same picture with a palette; a grey one gets evenly spaced greys from black to white."""
-    if grey:
-        levels = np.round(np.arange(256) * (colours - 1) / 255).astype(np.uint8)
-        small = Image.fromarray(levels[np.asarray(picture)[..., 0]]).convert("P")
-        small.putpalette(np.linspace(0, 255, colours).round().astype(np.uint8).repeat(3).tobytes())
-        return small
-    return picture.quantize(colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-
-
-def _small_png(picture: Image.Image) -> bytes:
-    pixels = np.asarray(picture)
-    grey = (pixels[..., :1] == pixels).all()
-    for colours in (64, 16, 8) if grey else (64,):
-        out = io.BytesIO()
-        _few_colours(picture, colours, grey).save(out, "PNG")
-        if out.tell() < MAX_PNG:
-            break
-    return out.getvalue()
-
-
-def _img(png: bytes, alt: str) -> str:
-    source = base64.b64encode(png).decode()
-    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{source}" style="max-width:100%">'
-
-
-def _numbers(values) -> np.ndarray:
+def as_numbers(values) -> np.ndarray:
     """A tensor of any device and precision, or any sequence of numbers, as float64."""
     if hasattr(values, "detach"):
         values = values.detach().float().cpu().numpy()
     return np.asarray(values, np.float64)
 
 
-def _look(name: str, i: int) -> dict:
+def look(name: str, i: int) -> dict:
     """Colour and line style of a series: real and fake by name, the others in turn."""
     if name.lower().startswith(("real", "d(x)")):
         return {"color": REAL, "linestyle": "-"}
@@ -348,7 +196,7 @@ def _look(name: str, i: int) -> dict:
     return {"color": PALETTE[i % len(PALETTE)], "linestyle": LINES[i % len(LINES)]}
 
 
-def _axes(figure, columns, xlabel, ylabel, title="", looks=None, ticks=5, left=62):
+def add_axes(figure, columns, xlabel, ylabel, title="", looks=None, ticks=5, left=62):
     """Axes over a horizontal share of the figure, margins in pixels, every colour set (style sheets do not reach it).
 
     More than one entry of `looks` (name → line keywords) makes a legend above the axes: plain lines and texts, three
@@ -384,7 +232,7 @@ def _axes(figure, columns, xlabel, ylabel, title="", looks=None, ticks=5, left=6
     return axes
 
 
-def _draw(axes, lines, looks, levels, mark=None):
+def draw_lines(axes, lines, looks, levels, mark=None):
     """Lines (at most about 1,000 points each), dotted reference levels with their names, and an upright mark."""
     for name, (x, y) in lines.items():
         stride = max(1, len(x) // 1000)
@@ -400,15 +248,9 @@ def _draw(axes, lines, looks, levels, mark=None):
         axes.set_xlim(0, 10)
 
 
-def _heading(title: str) -> str:
+def heading(title: str) -> str:
     return f"{title}. " if title else ""
 
 
-def _describe_lines(lines) -> str:
+def describe_lines(lines) -> str:
     return "; ".join(f"{name} goes from {y[0]:.3g} to {y[-1]:.3g}" for name, (_, y) in lines.items() if len(y))
-
-
-def _describe_grid(panel) -> str:
-    title, images = panel
-    n, c, h, w = _array(images).shape
-    return f"{title or 'Grid'}: {n} {'grey' if c == 1 else 'colour'} images of {h}×{w} pixels"
