@@ -18,7 +18,8 @@ EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order
     "00": {"noise": "noise", "seeded_noise": "noise from a seed", "mnist_megabytes": "memory", "lesson_minutes": "minutes"},
     "01": {
         "to_minus_one_one": "to [-1, 1]", "denormalise": "and back",
-        "discriminator_step": "one D step", "generator_step": "one G step", "optimal_discriminator": "the best possible D", "equilibrium_losses": "the even game", "generator_slopes": "two slopes",
+        "discriminator_step": "one D step", "generator_step": "one G step",
+        "optimal_discriminator": "the best possible D", "equilibrium_losses": "the even game", "generator_slopes": "two slopes",
         "mended_step": "a step that runs and teaches nothing",
     },
     "02": {
@@ -33,7 +34,8 @@ EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order
     "04": {
         "frechet_distance": "the Fréchet distance", "classifier_score": "the classifier score",
         "precision_and_recall": "precision and recall", "missing_classes": "missing classes",
-        "which_score_tells": "which score tells", "scores_by_seed": "the score by seed", "fair_comparisons": "fair or not", "mended_score": "the mended scorer",
+        "which_score_tells": "which score tells", "scores_by_seed": "the score by seed",
+        "fair_comparisons": "fair or not", "mended_score": "the mended scorer",
     },
 }  # fmt: skip
 TITLES = {name: title for exercises in EXERCISES.values() for name, title in exercises.items()}
