@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_course import UserError
-from gan_course.losses import LOSSES
 from gan_course.data import mirror_half
+from gan_course.losses import LOSSES
 from gan_course.models import build, recompute_batch_norm
 from gan_course.sampling import draw, noise, sample
 from gan_course.training import checkpoint
