@@ -2,7 +2,7 @@
 
 import torch
 
-from gan_course.training.trainer import NOTED
+from gan_course.training.game import NOTED
 
 ROWS = 10  # rows of the history that must agree (200 steps): a bad moment is not an illness
 FROM_STEP = 500  # the first steps of a healthy run look like any illness
