@@ -97,8 +97,11 @@ class Driver(Controls):
         self.claim()
         self.pause()
         with self.busy:
-            self.guarded(lambda: self.tell(action()))
+            told = []
+            self.guarded(lambda: told.append(action()))
             self.draw()
+            if told:
+                self.tell(*told)
 
     def to_end(self) -> None:
         """Work to the target without the timer, so in a hidden tab too; interrupting the kernel pauses."""
