@@ -51,15 +51,15 @@ def losses(
     history: Sequence[Mapping],
     *,
     mark: float | None = None,
-    even: Mapping[str, float] = EVEN,
+    even: Mapping[str, float] | None = None,
     stacked: bool = False,
     size: tuple[int, int] = (900, 290),
 ) -> Figure:
     """Losses of D and G, D(x) and D(G(z)), over the steps of a `Trainer.history`; and its scores, where it has some.
 
-    The panels stand side by side, or `stacked` below each other. `even` holds the losses of an even game by name: dotted
-    lines. Losses that ran away (beyond ±50) get an axis of powers of ten. `mark` draws an upright line at a step; `size`
-    is in pixels.
+    The panels stand side by side, or `stacked` below each other. `even` holds the losses of an even game by name (default:
+    2 ln 2 and ln 2): dotted lines. Losses that ran away (beyond ±50) get an axis of powers of ten. `mark` draws an upright
+    line at a step; `size` is in pixels.
     """
     step = as_numbers([row["step"] for row in history])
     column = lambda key: (step, as_numbers([row[key] for row in history]))  # noqa: E731
@@ -68,6 +68,7 @@ def losses(
     scored = [(row["step"], row["frechet"]) for row in history if "frechet" in row]
     score = {"Fréchet distance": tuple(map(as_numbers, zip(*scored, strict=True)))} if scored else {}
     n = 3 if scored else 2
+    even = EVEN if even is None else even
     figure = Figure(*size)
     named = ["Top", "Middle", "Bottom"] if stacked else ["Left", "Middle", "Right"]
     first, second, third = named[0], named[1 if scored else 2], named[2]
@@ -124,9 +125,10 @@ def losses(
 
 
 def _power_of_ten(value: float, _) -> str:
+    sign = "−" if value < 0 else ""
     if abs(value) <= 1:
-        return f"{value:g}"
-    return f"{'−' if value < 0 else ''}10{str(round(math.log10(abs(value)))).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+        return f"{sign}{abs(value):g}"
+    return f"{sign}10{str(round(math.log10(abs(value)))).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def bars(values: Mapping[str, object], xlabel: str, title: str = "", *, log: bool = False, alt: str | None = None) -> Figure:

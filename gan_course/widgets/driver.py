@@ -133,7 +133,8 @@ class Driver(Controls):
         self._timer = Timer(self._reloaded)
         self._timer.observe(self._tick, "value")
         self._play_button = button("Train", "Train, or pause", self._toggle, "primary")
-        self._speed = W.Dropdown(options=list(SPEEDS), description="Speed", layout={"width": "250px"})
+        self._speed = W.Dropdown(options=list(SPEEDS), description="Speed", layout={"width": "220px"})
+        self._speed.style.description_width = "52px"
         self._speed.observe(lambda _: self._set_interval(), "value")
         self._told = W.HTML()
         self._set_interval()

@@ -262,7 +262,10 @@ class TrainingMonitor(Driver):
                 self.tell(f"{label} stays: {error}", "warning")
                 return
         far = [told for told in off_recipe(self.trainer.recipe) if told.startswith(label)]
-        self.tell(f"from step {self.trainer.step:,} on: {label} = {value}" + "".join(f"; that is{t.removeprefix(label + ' is')}" for t in far))
+        self.tell(
+            f"from step {self.trainer.step:,} on: {label} = {value}"
+            + "".join(f"; that is{t.removeprefix(label + ' is')}" for t in far)
+        )
 
     def _keep(self, action) -> None:
         try:

@@ -85,7 +85,9 @@ def numbers(trainer, moved: Moved | None = None) -> str:
         told, values = f"at step {trainer.step:,}, on one batch:", {k: f"<b>{_loss(v)}</b>" for k, v in trainer.measure().items()}
     cells = "".join(f"<span>{NAMES[k]} {values[k]}</span>" for k in ("loss_d", "d_real", "loss_g", "d_fake"))
     scored = [row for row in trainer.history if "frechet" in row]
-    score = f"score: <b>{plotting.number(scored[-1]['frechet'])}</b> at step {scored[-1]['step']:,}, lower is better" if scored else ""
+    score = (
+        f"score: <b>{plotting.number(scored[-1]['frechet'])}</b> at step {scored[-1]['step']:,}, lower is better" if scored else ""
+    )
     grid = "display:grid;grid-template-columns:max-content max-content;column-gap:16px"
     return f'<div style="line-height:1.4;font-variant-numeric:tabular-nums">{told}<div style="{grid}">{cells}</div>{score}</div>'
 
@@ -95,13 +97,11 @@ def losses(trainer, mark: int | None = None, moved: Moved | None = None) -> str:
     rows = trainer.history
     if moved is not None and all(map(math.isfinite, moved.after.values())):
         rows = [*rows, {"step": max(1, trainer.step), **moved.after}]
-    zero = torch.zeros(1)
-    loss = LOSSES[trainer.recipe.loss]
-    even = {"even D": loss.d(zero, zero).item(), "even G": loss.g(zero).item()}
-    if trainer.recipe.loss == "non_saturating":
-        even = plotting.EVEN
+    loss, zero, even = LOSSES[trainer.recipe.loss], torch.zeros(1), None
+    if trainer.recipe.loss != "non_saturating":
+        even = {"even D": loss.d(zero, zero).item(), "even G": loss.g(zero).item()}
     height = 332 if any("frechet" in row for row in rows) else 350
-    return plotting.losses(rows, mark=mark, even=even, stacked=True, size=(360, height)).html()
+    return plotting.losses(rows, mark=mark, even=even, stacked=True, size=(352, height)).html()
 
 
 def shown(trainer) -> int:
@@ -113,7 +113,9 @@ def shown(trainer) -> int:
 def samples(trainer, images, step: int, verdict: Verdict | None = None, chosen: int | None = None) -> str:
     """Fixed-noise samples as one <img>, each in the frame of D's verdict on it; the frame of the chosen one is thick."""
     scale, n = _scale(images), shown(trainer)
-    framed = torch.stack([_framed(x, scale, None if verdict is None else verdict.outputs[i] > 0.5, i == chosen) for i, x in enumerate(images[:n])])
+    framed = torch.stack(
+        [_framed(x, scale, None if verdict is None else verdict.outputs[i] > 0.5, i == chosen) for i, x in enumerate(images[:n])]
+    )
     title = f"fake: the same noise at step {step:,}"
     alt = f"{n} fakes from the same noise at step {step:,}"
     if verdict is None:
@@ -143,12 +145,12 @@ def wish(trainer, verdict: Verdict, chosen: int) -> str:
         f"What D would change about fake {chosen + 1}: brighter at {brighter:.0%} of its pixels, darker at {darker:.0%}, "
         "the gradient of D's logit by each pixel."
     )
-    told = f"D says {output:.2f}: {'real' if output > 0.5 else 'fake'}. To look more real to D: brighter where white, darker where black."
+    told = f"D(G(z)) = {output:.3f}: {'real' if output > 0.5 else 'fake'}. To look more real to D: white brighter, black darker."
     return plotting.grids({"": picture}, 1, alt, width=picture.shape[-1] + 20).html() + _small(told)
 
 
 def judge(trainer, images, chosen: int) -> Verdict:
-    """D's verdict on the fixed-noise samples (N, C, H, W) uint8, without dropout; BatchNorm uses them as its batch, as in training."""
+    """D's verdict on the fixed-noise samples (N, C, H, W) uint8, without dropout; BatchNorm uses them as its batch."""
     D = copy.deepcopy(trainer.D).eval().requires_grad_(False)
     for module in D.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -170,7 +172,11 @@ def words(trainer, images, real) -> str | None:
 def static(trainer, steps, seconds, reals, note: str = "", kind: str = "") -> str:
     """All of it as one piece of HTML, pictures first."""
     images = trainer.snapshot().cpu()
-    columns = [samples(trainer, images, trainer.step, judge(trainer, images, 0)), real(trainer, reals), numbers(trainer) + losses(trainer)]
+    columns = [
+        samples(trainer, images, trainer.step, judge(trainer, images, 0)),
+        real(trainer, reals),
+        numbers(trainer) + losses(trainer),
+    ]
     beside = "".join(f"<div>{column}</div>" for column in columns)
     warning = line(words(trainer, images, reals) or "", "warning")
     flex = "display:flex;flex-wrap:wrap;align-items:flex-start;gap:4px 12px"
