@@ -289,7 +289,7 @@ class Trainer:
         G, D = (copy.deepcopy(net).train() for net in (self.G, self.D))  # their running averages would move
         rng = torch.Generator().manual_seed(self.seed)
         x_real = self.images.batch(torch.randint(len(self.images), (n,), generator=rng).to(self.device))
-        z = torch.randn(n, G.noise_dim, generator=rng).to(self.device)
+        z = noise(n, G.noise_dim, self.seed, self.device)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.seed)
             real, fake = D(x_real).float(), D(G(z)).float()
