@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from gan_course import UserError, data, widgets
+from gan_course import UserError, data, illness, widgets
 from gan_course.models import build
 from gan_course.training import Trainer, recipe
-from gan_course.widgets import illness
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def test_ticks_stop_at_the_target(monitor, trainer):
             break
         tick(monitor)
     assert trainer.step == 200
-    assert "done: 200 steps" in monitor._told.value
+    assert "done at step 200" in monitor._told.value
 
 
 def test_substeps_move_only_their_network(monitor, trainer):
@@ -82,7 +81,7 @@ def test_a_second_monitor_pauses_the_first(monitor, trainer):
     monitor.play()
     widgets.TrainingMonitor(trainer, steps=200)
     assert not monitor.playing
-    assert "another monitor" in monitor._told.value
+    assert "other controls" in monitor._told.value
 
 
 def test_scrubbing_shows_the_past_and_loses_nothing(monitor, trainer):
