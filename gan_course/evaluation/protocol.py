@@ -45,9 +45,9 @@ class Protocol:
 class Score:
     """The scores of one generator, with their protocol.
 
-    frechet and kid: 0 is the same as the training set. classifier_score: 1 to the number of classes. precision, recall and
-    coverage: 0 to 1. reference_real, reference_noise: the Fréchet distance of n_real test images, and of n_fake images of
-    uniform noise.
+    frechet: 0 for the training set's mean and covariance. kid: 0 on average for the same law. classifier_score: 1 to the number
+    of classes. precision, recall and coverage: 0 to 1. reference_real, reference_noise: the Fréchet distance of n_real test
+    images, and of n_fake images of uniform noise.
     """
 
     protocol: Protocol
