@@ -101,7 +101,7 @@ widgets.Prediction(
 # %%
 precision, runs = "auto", {}
 for name in ("mlp-classic", "mlp-tuned"):
-    every = 20 if budget.rung_steps else 100
+    every = 5 if budget.rung_steps else 100
     run = Trainer(recipe(name), mnist, scorer=reference.frechet, score_every=every, n_scored=n_few, precision=precision)
     runs[name] = run.run(steps=budget.rung_steps, seconds=budget.rung_seconds)
     precision = run.precision
