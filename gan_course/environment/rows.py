@@ -5,7 +5,6 @@ import platform
 import shutil
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from gan_course import UserError, scale
 from gan_course.environment import machine
@@ -66,6 +65,8 @@ def _try(name: str, look, *arguments) -> Row:
     """A row from a function that returns (ok, value, remedy); an exception becomes a ✘ with its message."""
     try:
         return Row(name, *look(*arguments))
+    except UserError as error:
+        return Row(name, False, "cannot be used", str(error))
     except Exception as error:  # whatever is broken here, the other lines must still appear
         remedy = f"{type(error).__name__}; run `pip install --upgrade {machine.DISTRIBUTION}`, then restart the kernel"
         return Row(name, False, str(error).strip().split("\n")[0] or "cannot be read", remedy)
@@ -101,7 +102,7 @@ def _kernel():
 def _device_line():
     import torch
 
-    device, name, memory = machine.device(), *machine.name_and_memory()
+    device, name, memory = scale.device(), *machine.name_and_memory()
     value = f"{device}: {name}" + (f", {memory:.0f} GB memory" if memory else "")
     if device != "cpu":
         return True, value, ""
@@ -112,8 +113,9 @@ def _device_line():
 
 
 def _bf16_line():
-    native = machine.bf16()
-    return True, f"native ({native})" if native else "not native: training stays in float32, which always works", ""
+    if scale.native_bf16(scale.device()):
+        return True, "native: training takes it where it is faster", ""
+    return True, "not native: training stays in float32, which always works", ""
 
 
 def _threads_line():
@@ -137,7 +139,8 @@ def _mnist():
 
 def _cifar10():
     remedy = "run `from gan_course import data; data.load('cifar10')` where there is a network (170 MB), or point "
-    return _data_set("cifar10", remedy + "GAN_COURSE_DATA at a folder with cifar-10-batches-py; lessons 00-02 do without")
+    users = " and ".join(lesson.number for lesson in scale.LESSONS.values() if lesson.data == "cifar10")
+    return _data_set("cifar10", remedy + f"GAN_COURSE_DATA at a folder with cifar-10-batches-py; only lesson {users} trains on it")
 
 
 def _data_set(name: str, remedy: str):
@@ -156,9 +159,10 @@ def _built_in():
 
 
 def _folder_line():
-    chosen = os.environ.get("GAN_COURSE_DATA")
-    value = f"{chosen} (GAN_COURSE_DATA)" if chosen else "your cache folder (GAN_COURSE_DATA is not set)"
-    return not chosen or Path(chosen).is_dir(), value, "GAN_COURSE_DATA names no folder; mend it or unset it"
+    from gan_course.data.load import folders
+
+    source, folder = next(iter(folders().items()))
+    return True, f"{folder} ({'GAN_COURSE_DATA' if source == 'GAN_COURSE_DATA' else 'your cache; GAN_COURSE_DATA is not set'})", ""
 
 
 def _disk_line():
@@ -172,10 +176,7 @@ def _disk_line():
 
 def _scale_line():
     by = "GAN_COURSE_SCALE" if os.environ.get("GAN_COURSE_SCALE") else "chosen by the device"
-    try:
-        return True, f"{scale.name(machine.device())} ({by})", ""
-    except UserError as error:
-        return False, os.environ["GAN_COURSE_SCALE"], str(error)
+    return True, f"{scale.name()} ({by})", ""
 
 
 LOOKS = {
