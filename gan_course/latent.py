@@ -24,7 +24,7 @@ def feature_directions(G: nn.Module, n: int, samples: int = 1_000, seed: int = 0
     """The n unit directions of z, (n, noise_dim), along which G's last hidden features vary most, strongest first.
 
     Principal components of the features of `samples` random z, brought back to z by least squares (Härkönen et al. 2020,
-    section 2.1).
+    section 2.2).
     """
     last = [m for m in G.modules() if isinstance(m, WEIGHTED)][-1]
     seen = []
@@ -58,7 +58,8 @@ def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Points on the arc from z a (d,) to z b (d,) at t (T,) in [0, 1]: (T, d) (White 2016, section 2).
 
-    Between ends of equal length every point has that length. Ends that point the same way give the straight line.
+    Between ends of equal length every point has that length. Ends that point the same way give the straight line; ends that point
+    exactly opposite ways have no one arc between them, and the points mean nothing.
     """
     cosine = (a @ b / (a.norm() * b.norm())).clamp(-1, 1)
     angle = torch.arccos(cosine)
