@@ -229,14 +229,15 @@ class TrainingMonitor(Driver):
         self._now_button.disabled = live
         if live:
             step, images = trainer.step, trainer.snapshot().cpu()
-            verdict = view.judge(trainer, images, self._chosen)
-            self._wish.value = view.wish(trainer, verdict, self._chosen)
+            chosen = self._chosen
+            verdict = view.judge(trainer, images, chosen)
+            self._wish.value = view.wish(trainer, verdict, chosen)
             self._words.value = line(view.words(trainer, images, self.real) or "", "warning")
         else:
             step, images = trainer.snapshots[int(place * len(trainer.snapshots))]
-            verdict = None
+            verdict, chosen = None, None
             self._wish.value = line("Of the present: press Now.")
-        self._samples.value = view.samples(trainer, images, step, verdict, self._chosen)
+        self._samples.value = view.samples(trainer, images, step, verdict, chosen)
         self._losses.value = view.losses(trainer, None if live else step, self._moved)
         self._step.value = "now" if live else f"looking back: step {step:,}"
 

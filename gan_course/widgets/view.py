@@ -127,15 +127,14 @@ def shown(trainer) -> int:
 def samples(trainer, images, step: int, verdict: Verdict | None = None, chosen: int | None = None) -> str:
     """Fixed-noise samples as one <img>, each in the frame of D's verdict on it; the frame of the chosen one is thick."""
     scale, n = _scale(images), shown(trainer)
-    framed = torch.stack(
-        [_framed(x, scale, None if verdict is None else verdict.outputs[i] > 0.5, i == (verdict and chosen)) for i, x in enumerate(images[:n])]
-    )
+    taken = [None] * n if verdict is None else verdict.outputs[:n] > 0.5
+    framed = torch.stack([_framed(images[i], scale, taken[i], i == chosen) for i in range(n)])
     title = f"fake: the same noise at step {step:,}"
     alt = f"{n} fakes from the same noise at step {step:,}"
     if verdict is None:
         told = "looking back: D's verdicts of then are not kept"
     else:
-        real = int((verdict.outputs[:n] > 0.5).sum())
+        real = int(taken.sum())
         told = f"D takes {real} for real (solid blue frame), {n - real} for fake (dashed orange)"
         alt += f"; {told}"
     columns = ACROSS // framed.shape[-1]
