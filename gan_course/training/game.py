@@ -12,6 +12,7 @@ from gan_course import UserError
 from gan_course.data import mirror_half
 from gan_course.losses import LOSSES, PENALTIES
 from gan_course.models import build
+from gan_course.sampling import noise
 from gan_course.training.random_state import RandomState
 from gan_course.training.recipes import Recipe
 
@@ -131,6 +132,23 @@ class Game:
         """Keep some of the four numbers of this step: loss_d, loss_g, d_real, d_fake."""
         for name, value in values.items():
             self.newest[NOTED.index(name)] = value.detach()
+
+    @torch.no_grad()
+    def measure(self, n: int = 256) -> dict[str, float]:
+        """loss_d, loss_g, d_real and d_fake as the networks stand, on one batch that is always the same; nothing learns or moves.
+
+        As in training: BatchNorm uses the batch, dropout is on (the same units each time).
+        """
+        G, D = (copy.deepcopy(net).train() for net in (self.G, self.D))  # their running averages would move
+        index = torch.randint(len(self.data), (n,), generator=torch.Generator().manual_seed(self.seed)).to(self.device)
+        z = noise(n, G.noise_dim, self.seed, self.device)
+        y = () if self.classes(n) is None else (self.data.labels[index],)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            real, fake = D(self.data.batch(index), *y).float(), D(G(z, *y), *y).float()
+        loss_g = self.loss.g(real, fake) if self.loss.pairs else self.loss.g(fake)
+        values = self.loss.d(real, fake), loss_g, real.sigmoid().mean(), fake.sigmoid().mean()
+        return {name: value.item() for name, value in zip(NOTED, values, strict=True)}
 
     def latest(self) -> dict[str, float]:
         """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""
