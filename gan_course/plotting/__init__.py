@@ -6,6 +6,7 @@ any device and numpy arrays are both accepted.
 """
 
 from gan_course.plotting.charts import bars, cells, curves, histogram, losses
+from gan_course.plotting.field import LAYERS, Drawing, field, traces
 from gan_course.plotting.figure import DRAWING, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure
 from gan_course.plotting.pictures import animation, grid, grids, save_grid
 
@@ -15,17 +16,21 @@ __all__ = [
     "FAKE",
     "HATCHES",
     "INK",
+    "LAYERS",
     "LINES",
     "PALETTE",
     "REAL",
+    "Drawing",
     "Figure",
     "animation",
     "bars",
     "cells",
     "curves",
+    "field",
     "grid",
     "grids",
     "histogram",
     "losses",
     "save_grid",
+    "traces",
 ]

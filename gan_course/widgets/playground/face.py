@@ -1,0 +1,290 @@
+"""What one sees of the playground and can do with it."""
+
+import time
+
+import ipywidgets as W
+import numpy as np
+
+from gan_course import UserError, data, plotting
+from gan_course.losses import LOSSES
+from gan_course.widgets.controls import button, line, row
+from gan_course.widgets.driver import SPEEDS, Driver
+from gan_course.widgets.playground import drawing, words
+from gan_course.widgets.playground.game import BUGS, FRAMES, SPAN, Game, Unwritten, course_steps
+
+DRAWN = "drawn"
+DATA = {"ring": "ring of 8", "grid": "grid of 25", "moons": "two moons", "spiral": "spiral", "line": "line", DRAWN: "drawn by you"}
+WHO = {"yours": "your steps", "": "the course's steps", **{bug: f"ours: {name}" for bug, name in BUGS.items() if bug}}
+DEFAULTS = {
+    "data": "ring",
+    "points": [list(point) for point in drawing.START],
+    "steps": "",
+    "loss": "non_saturating",
+    "lr_d": 0.001,
+    "lr_g": 0.001,
+    "seed": 0,
+    "layers": list(plotting.LAYERS),
+    "hide": [],
+}
+CONTROLS = ("data", "steps", "loss", "lr_d", "lr_g", "seed", "speed", "layers", "history")  # what `hide` may name
+PRESETS = {  # measured over seeds in tests/test_playground.py
+    "healthy": {},
+    "collapse": {"lr_g": 0.002, "lr_d": 0.0001},
+}
+
+
+class Playground(Driver):
+    """Two small networks play for points in the plane, live. Show it as the last line of a cell.
+
+    steps: (discriminator_step, generator_step) in the form of lesson 01, or None for the course's own. settings: `DEFAULTS`,
+    as `config` gives them: data ("ring", "grid", "moons", "spiral", "line" or "drawn", with points [[x, y], …] in [-1, 1]),
+    steps ("yours", "" for the course's, or a key of `BUGS` for the course's with that bug), loss (of the course's steps), lr_d,
+    lr_g, seed, layers (keys of `plotting.LAYERS`) and hide, the controls that are not shown (`CONTROLS`).
+    Raises UserError for a setting or a value that is none.
+    """
+
+    text = "A GAN in two dimensions: run this cell in a notebook to play."
+    script = drawing.HAND
+    SLICE, LONGEST, WAITING, REDRAW, DRAWING = 0.06, 0.3, 1.0, 0.0, 1.0
+
+    def __init__(self, steps=None, **settings):
+        self._yours, self._next = steps, "d"
+        self._settings = _checked({**DEFAULTS, **({"steps": "yours"} if steps else {}), **settings}, steps)
+        self._told_step = ""
+        self._moving = False
+        self._new_game()
+        super().__init__(self.game)
+
+    @classmethod
+    def from_config(cls, config: dict, steps=None) -> "Playground":
+        """The playground that `config()` described, or a preset of `PRESETS`; steps as above."""
+        return cls(steps, **config)
+
+    def config(self) -> dict:
+        """All settings as they stand, ready for JSON."""
+        return {name: list(value) if isinstance(value, list) else value for name, value in self._settings.items()}
+
+    def _new_game(self) -> None:
+        s = self._settings
+        points = drawing.cloud(s["points"]) if s["data"] == DRAWN else data.points(s["data"], 2000, 0)
+        self.game = Game(points, self._steps(), s["seed"], s["lr_d"], s["lr_g"], s["loss"])
+        self.subject = self.game
+
+    def _steps(self):
+        s = self._settings
+        return self._yours if s["steps"] == "yours" else course_steps(s["loss"], s["steps"])
+
+    # ---------------------------------------------------------------- what one can do
+
+    def run(self, steps: int) -> None:
+        """Train for so many steps (D, then G) in the foreground. Raises UserError where a step fails."""
+        self.pause()
+        with self.busy:
+            for _ in range(steps):
+                self.game.both()
+            self.game.keep()
+            self.draw()
+        self.renew_picture()
+
+    def advance(self, seconds: float) -> None:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            self.game.both()
+        if not self.game.healthy():
+            raise UserError("the weights are no numbers any more: the learning rates are too high. Lower them and press Reset")
+
+    def single(self) -> None:
+        """D and G in turn, one step each, so that one sees who moves what."""
+        self._substep(self._next)
+
+    def by_hand_step(self, which: str) -> None:
+        """One step of "d" or "g"; what it did is told below the controls."""
+        self.by_hand(lambda: self._substep(which))
+
+    def _substep(self, which: str) -> str:
+        told = self.game.by_hand(which)
+        self._next = "g" if which == "d" else "d"
+        self.game.step += which == "g"
+        self.tell(told, "busy" if self.playing else "")
+        return told
+
+    def explain(self, error: Exception) -> str:
+        if isinstance(error, Unwritten):
+            return f"{error}. Choose “{WHO['']}” to play with ours."
+        return str(error) if isinstance(error, UserError) else super().explain(error)
+
+    def where(self) -> str:
+        return f"step {self.game.step:,}"
+
+    def reset(self) -> None:
+        """Start over from step 0 with the settings as they stand."""
+        self.pause()
+        with self.busy:
+            self._new_game()
+            self.claim()
+            self._next = "d"
+            self._now()
+            self.tell("step 0: new networks, the same seed")
+            self.draw()
+        self.renew_picture()
+
+    def change(self, name: str, value) -> None:
+        """A setting, changed while it goes on; data, points, and seed start over."""
+        if value == self._settings[name]:
+            return
+        before = self._settings
+        try:
+            self._settings = _checked({**before, name: value}, self._yours)
+            if name in ("data", "points", "seed"):
+                self.reset()
+        except UserError as error:
+            self._settings = before
+            self.tell(str(error), "warning")
+            return
+        with self.busy:
+            if name in ("lr_d", "lr_g"):
+                self.game.change(name, value)
+            elif name in ("steps", "loss"):
+                self.game.steps, self.game.loss = self._steps(), self._settings["loss"]
+            self._show_what_applies()
+            self.draw()
+
+    # ---------------------------------------------------------------- what one sees
+
+    def build(self) -> W.Widget:
+        parts, s = self.parts(), self._settings
+        self._parts = {
+            "data": W.Dropdown(options=[(name, key) for key, name in DATA.items()], description="Real points"),
+            "steps": W.Dropdown(options=[(n, k) for k, n in WHO.items() if k != "yours" or self._yours], description="Steps"),
+            "loss": W.Dropdown(options=list(LOSSES), description="Loss"),
+            "lr_d": W.BoundedFloatText(description="lr of D", min=0, max=10, step=0.0001),
+            "lr_g": W.BoundedFloatText(description="lr of G", min=0, max=10, step=0.0001),
+            "seed": W.BoundedIntText(description="Seed", min=0, max=10_000),
+        }
+        for name, part in self._parts.items():
+            part.value, part.layout.width = s[name], "150px" if name in ("lr_d", "lr_g", "seed") else "250px"
+            part.style.description_width = "70px" if name in ("data", "steps", "loss") else "50px"
+            part.observe(lambda change, name=name: self.change(name, change["new"]), "value")
+        self._parts["speed"] = parts["speed"]
+        parts["speed"].layout.width, parts["speed"].style.description_width = "250px", "70px"
+        self._boxes = {key: W.Checkbox(value=key in s["layers"], description=name, indent=False) for key, name in plotting.LAYERS.items()}
+        for box in self._boxes.values():
+            box.layout.width = "118px"
+            box.observe(self._layers_changed, "value")
+        self._parts["layers"] = row(*self._boxes.values())
+        self._history = W.IntSlider(description="History", min=0, max=FRAMES, value=FRAMES, readout=False, layout={"width": "300px"})
+        self._history.observe(lambda _: self._moving or self.draw(), "value")
+        self._place, self._picture, self._numbers = W.HTML(), W.HTML(layout={"width": "100%"}), W.HTML()
+        self._parts["history"] = row(self._history, button("Now", "Back to the present", self._back), self._place)
+        self._entry = W.Textarea(
+            value=drawing.write(s["points"]), rows=5, description="x, y", layout={"width": "300px"}, continuous_update=False
+        )
+        self._entry.add_class("gan-course-points")
+        self._entry.observe(lambda change: self._entered(change["new"]), "value")
+        buttons = row(
+            parts["play"],
+            button("One D step", "Train only D, on one batch", lambda: self.by_hand_step("d")),
+            button("One G step", "Train only G, on one batch", lambda: self.by_hand_step("g")),
+            button("Reset", "Start over from step 0", self.reset),
+        )
+        p = self._parts
+        side = [buttons, row(p["speed"]), row(p["data"], p["seed"]), self._entry, row(p["steps"]), row(p["loss"]), row(p["lr_d"], p["lr_g"])]
+        left = W.VBox([self._picture, p["history"]], layout={"flex": "1 1 380px", "max_width": "520px", "min_width": "280px"})
+        right = W.VBox([*side, p["layers"], self._numbers], layout={"flex": "1 1 400px", "max_width": "560px", "min_width": "280px"})
+        for name in s["hide"]:
+            p[name].layout.display = "none"
+        self._show_what_applies()
+        self.draw()
+        both = W.HBox([left, right], layout={"flex_flow": "row wrap", "grid_gap": "16px", "align_items": "flex-start"})
+        box = W.VBox([parts["timer"], both, parts["told"]])
+        box.add_class("gan-course-playground")
+        return box
+
+    def draw(self) -> None:
+        """Bring the widgets up to date: the present, or the moment that the history slider points at."""
+        frame = self.game.keep()
+        if not hasattr(self, "_picture"):
+            return
+        live = self._history.value == self._history.max
+        if not live:
+            frame = self.game.frames[int(self._history.value / self._history.max * len(self.game.frames))]
+        self._place.value = "now" if live else f"step {frame.step:,}"
+        by_mouse = f'data-span="{SPAN}" cursor="crosshair"' if self._settings["data"] == DRAWN else ""
+        self._picture.value = self._field(frame).inline(by_mouse)
+        self._numbers.value = words.numbers(frame) + words.curve(self.game.frames, None if live else frame.step).inline()
+
+    def picture(self) -> str:
+        frame = self.game.keep()
+        return self._field(frame).html() + words.numbers(frame)
+
+    def _field(self, frame) -> plotting.Drawing:
+        size = np.linalg.norm(frame.pull, axis=1, keepdims=True)
+        arrows = 0.25 * SPAN * frame.pull / (size + 1)  # longer for a stronger pull, never longer than that
+        cleared = hasattr(self, "_entry") and self._settings["data"] == DRAWN and not self._entry.value.strip()
+        real = self.game.points.data[: 0 if cleared else 200].numpy()
+        alt = words.describe(DATA[self._settings["data"]], frame, self.game.points.modes, SPAN)
+        return plotting.field(
+            real, frame.fake, span=SPAN, alt=alt, logits=frame.logits, arrows=arrows, mesh=frame.mesh,
+            layers=self._settings["layers"],
+        )  # fmt: skip
+
+    def _show_what_applies(self) -> None:
+        if not hasattr(self, "_entry"):
+            return
+        self._entry.layout.display = "" if self._settings["data"] == DRAWN else "none"
+        self._parts["loss"].disabled = self._settings["steps"] == "yours"
+
+    def _layers_changed(self, _) -> None:
+        self.change("layers", [key for key, box in self._boxes.items() if box.value])
+
+    def _entered(self, text: str) -> None:
+        if not text.strip():
+            self.pause()
+            self.draw()
+            self.tell("no points: press and drag in the picture, or type some, one a line")
+            return
+        try:
+            self.change("points", drawing.read(text))
+        except UserError as error:
+            self.tell(str(error), "warning")
+
+    def _now(self) -> None:
+        """Look at the present again."""
+        if hasattr(self, "_history"):
+            self._moving = True
+            self._history.value = self._history.max
+            self._moving = False
+
+    def _back(self) -> None:
+        self._now()
+        self.draw()
+
+    def play(self) -> None:
+        self._now()
+        super().play()
+
+
+def _checked(settings: dict, yours) -> dict:
+    """The settings, each a value that it can have. Raises UserError for any other, and for a name that is none."""
+    for name in settings:
+        if name not in DEFAULTS:
+            raise UserError(f"a playground has no setting {name!r}; it has {', '.join(DEFAULTS)}")
+    settings = dict(settings)
+    choices = {"data": DATA, "loss": LOSSES, "steps": WHO}
+    for name, known in choices.items():
+        if settings[name] not in known:
+            raise UserError(f"{name} = {settings[name]!r} is not known; choose one of {', '.join(map(repr, known))}")
+    if settings["steps"] == "yours" and yours is None:
+        raise UserError("steps = 'yours' needs the two functions: Playground((discriminator_step, generator_step), …)")
+    for name, known in (("layers", plotting.LAYERS), ("hide", CONTROLS)):
+        if isinstance(settings[name], str) or (other := [key for key in settings[name] if key not in known]):
+            raise UserError(f"{name} is a list of {', '.join(known)}; not {settings[name]!r}")
+        settings[name] = list(settings[name])
+    for name, kind in (("lr_d", (int, float)), ("lr_g", (int, float)), ("seed", int)):
+        value = settings[name]
+        if isinstance(value, bool) or not isinstance(value, kind) or not 0 <= value <= (10_000 if name == "seed" else 10):
+            raise UserError(f"{name} = {value!r} is none: a {'whole ' if name == 'seed' else ''}number from 0 to {10_000 if name == 'seed' else 10}")
+    settings["points"] = drawing.checked(settings["points"])
+    if settings["data"] == DRAWN and not settings["points"]:
+        raise UserError("data = 'drawn' needs points, at least one: points=[[0.5, -0.2], …]")
+    return settings

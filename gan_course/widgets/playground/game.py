@@ -1,0 +1,219 @@
+"""The game in two dimensions without its face: two small networks, the points they play for, and what is measured of them."""
+
+import copy
+import traceback
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_course import UserError
+from gan_course.losses import LOSSES
+
+SPAN = 1.5  # the plane goes from −SPAN to SPAN
+GRID, LINES, FAKES, SCORED = 40, 9, 128, 1000  # of D's landscape, of G's grid, shown, and counted near a mode
+NEAR = 3  # spreads from a mode within which a fake counts as near it
+FRAMES = 240  # of the history; it is thinned out evenly when it is full
+BUGS = {  # what is wrong in the course's steps, on request
+    "": "none",
+    "no_detach": "no detach in D's step",
+    "swapped_labels": "labels swapped in D's step",
+    "saturating": "saturating loss in G's step",
+}
+
+
+def course_steps(loss: str = "non_saturating", bug: str = ""):
+    """(discriminator_step, generator_step) in lesson 01's form, with a loss of `LOSSES` and, on request, one of `BUGS`."""
+    chosen = LOSSES[loss]
+    g_loss = LOSSES["minimax"].g if bug == "saturating" else chosen.g
+
+    def discriminator_step(G, D, opt_g, opt_d, x_real, z):
+        x_fake = G(z) if bug == "no_detach" else G(z).detach()
+        logits = D(x_real), D(x_fake)
+        loss_d = chosen.d(*(logits[::-1] if bug == "swapped_labels" else logits))
+        opt_d.zero_grad()
+        loss_d.backward()
+        opt_d.step()
+        return loss_d
+
+    def generator_step(G, D, opt_g, opt_d, z):
+        loss_g = g_loss(D(G(z)))
+        opt_g.zero_grad()
+        loss_g.backward()
+        opt_g.step()
+        return loss_g
+
+    return discriminator_step, generator_step
+
+
+class Unwritten(UserError):
+    """A step that returns nothing and moves nothing."""
+
+
+class Frame(NamedTuple):
+    """One moment: all that is drawn and told of it. Arrays as `plotting.field` takes them."""
+
+    step: int
+    numbers: dict[str, float]  # loss_d, loss_g, d_real, d_fake on the fixed batch; near, covered
+    missing: list[int]  # modes without a fake
+    fake: np.ndarray
+    logits: np.ndarray
+    pull: np.ndarray  # −gradient of G's loss at each fake, per fake
+    mesh: np.ndarray
+
+
+class Game:
+    """Two MLPs (2 → 64 → 64) and points (N, 2), trained by two functions in the form of lesson 01.
+
+    points: `data.points(…)`. steps: (discriminator_step, generator_step). The same seed gives the same run.
+    """
+
+    def __init__(self, points, steps, seed: int = 0, lr_d: float = 1e-3, lr_g: float = 1e-3, loss: str = "non_saturating"):
+        self.points, self.steps, self.loss = points, steps, loss
+        self.reset(seed, lr_d, lr_g)
+
+    def reset(self, seed: int, lr_d: float, lr_g: float) -> None:
+        """Start over from step 0."""
+        self.step, self.frames, self._apart = 0, [], 1
+        self.curve: list[tuple[int, float, float]] = []
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.G, self.D = _mlp(2), _mlp(1)
+        self.opt_g = torch.optim.Adam(self.G.parameters(), lr_g, (0.5, 0.999))
+        self.opt_d = torch.optim.Adam(self.D.parameters(), lr_d, (0.5, 0.999))
+        self.random = torch.Generator().manual_seed(seed)
+        self.z = torch.randn(SCORED, 2, generator=self.random)
+        self.x = self._real(256)
+        self.keep()
+
+    def change(self, name: str, value: float) -> None:
+        """lr_d or lr_g, from here on."""
+        for group in {"lr_d": self.opt_d, "lr_g": self.opt_g}[name].param_groups:
+            group["lr"] = value
+
+    # ---------------------------------------------------------------- one step
+
+    def d_step(self) -> None:
+        z = torch.randn(128, 2, generator=self.random)
+        self._guard(0, self.G, self.D, self.opt_g, self.opt_d, self._real(128), z)
+
+    def g_step(self) -> None:
+        z = torch.randn(128, 2, generator=self.random)
+        self._guard(1, self.G, self.D, self.opt_g, self.opt_d, z)
+
+    def both(self) -> None:
+        self.d_step()
+        self.g_step()
+        self.step += 1
+
+    def by_hand(self, which: str) -> str:
+        """One "d" or "g" step, told: who moved, and what the fixed batch says before and after."""
+        before, weights, leaked = self.measure(), self._weights(), self._gradients(self.G)
+        self.d_step() if which == "d" else self.g_step()
+        after, moved = self.measure(), [not torch.equal(a, b) for a, b in zip(weights, self._weights(), strict=True)]
+        who = {(0, 0): "neither G nor D moved", (1, 0): "G moved, D stood still", (0, 1): "D moved, G stood still", (1, 1): "both moved"}
+        told = who[tuple(map(int, moved))]
+        if which == "d" and not torch.equal(leaked, self._gradients(self.G)):
+            told += ", but a gradient reached G (no detach?)"
+        names = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}
+        values = ", ".join(f"{name} {before[key]:.3f} → {after[key]:.3f}" for key, name in names.items())
+        return f"One {which.upper()} step: {told}. On the same batch: {values}."
+
+    def _guard(self, which: int, *arguments) -> None:
+        """Call a step; what goes wrong in it becomes one line, and an unwritten one is noticed."""
+        step = self.steps[which]
+        name, fresh = getattr(step, "__name__", "the step"), self.step == 0
+        weights = self._weights() if fresh else None
+        try:
+            with torch.enable_grad():
+                returned = step(*arguments)
+        except (Exception, SystemExit) as error:  # the learner's code may raise anything
+            lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.name == name]
+            where = f" in line {lines[-1]} of its cell" if lines else ""
+            said = str(error).splitlines()[0] if str(error) else "no message"
+            raise UserError(f"{name} raised {type(error).__name__}{where}: {said}") from error
+        if fresh and returned is None and all(map(torch.equal, weights, self._weights())):
+            raise Unwritten(f"{name} is not written yet: it returns nothing and moves nothing")
+
+    # ---------------------------------------------------------------- what is measured
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """Losses and D's mean verdicts, always on the same 256 real points and the same 256 z."""
+        logits_real, logits_fake = self.D(self.x), self.D(self.G(self.z[:256]))
+        loss = LOSSES[self.loss]
+        return {
+            "loss_d": loss.d(logits_real, logits_fake).item(),
+            "loss_g": loss.g(logits_fake).item(),
+            "d_real": logits_real.sigmoid().mean().item(),
+            "d_fake": logits_fake.sigmoid().mean().item(),
+        }
+
+    def healthy(self) -> bool:
+        """Whether all weights are numbers."""
+        return all(w.isfinite().all() for w in self._weights())
+
+    @torch.no_grad()
+    def keep(self) -> Frame:
+        """Measure this moment, note it in the history where it is due, and return it."""
+        numbers, fakes = self.measure(), self.G(self.z)
+        near, missing = self._coverage(fakes)
+        total = len(self.points.modes)
+        x, z = (torch.linspace(-s, s, n) for s, n in ((SPAN, GRID), (2, LINES)))
+        lines = torch.cartesian_prod(z, torch.linspace(-2, 2, 33)).view(LINES, -1, 2)
+        frame = Frame(
+            self.step,
+            numbers | {"near": near, "covered": total - len(missing), "modes": total},
+            missing,
+            fakes[:FAKES].numpy(),
+            self.D(torch.cartesian_prod(x, x).flip(1)).view(GRID, GRID).numpy(),
+            self.pull(),
+            self.G(torch.cat([lines, lines.flip(2)]).view(-1, 2)).view(2 * LINES, -1, 2).numpy(),
+        )
+        if not self.frames or self.step >= self.frames[-1].step + self._apart:
+            self.frames.append(frame)
+            if len(self.frames) > FRAMES:
+                del self.frames[1::2]
+                self._apart *= 2
+        return frame
+
+    def pull(self) -> np.ndarray:
+        """(FAKES, 2): where the generator's step, as it is written, pulls each fake: −N times the gradient that reaches it.
+
+        Measured by letting it work on copies of both networks. Zeros where no gradient reaches the fakes, or where it fails.
+        """
+        G, D = copy.deepcopy((self.G, self.D))
+        seen = []
+        G.register_forward_hook(lambda module, z, x: seen.append(x) if x.requires_grad and not x.retain_grad() else None)
+        still = [torch.optim.SGD(net.parameters(), lr=0.0) for net in (G, D)]
+        try:
+            with torch.enable_grad():
+                self.steps[1](G, D, *still, self.z[:FAKES])
+        except (Exception, SystemExit):
+            pass  # the step itself will tell
+        pulls = [x.grad for x in seen if x.grad is not None and x.shape == (FAKES, 2)]
+        return (-FAKES * sum(pulls)).numpy() if pulls else np.zeros((FAKES, 2), np.float32)
+
+    def _coverage(self, fakes: Tensor) -> tuple[float, list[int]]:
+        """(share of fakes within 3 spreads of a mode, the modes that have none)."""
+        distance, nearest = torch.cdist(fakes, self.points.modes).min(1)
+        near = distance < NEAR * self.points.spread
+        found = set(nearest[near].tolist())
+        return near.float().mean().item(), [i for i in range(len(self.points.modes)) if i not in found]
+
+    def _real(self, n: int) -> Tensor:
+        return self.points.data[torch.randint(len(self.points.data), (n,), generator=self.random)]
+
+    def _weights(self) -> list[Tensor]:
+        return [nn.utils.parameters_to_vector(net.parameters()).detach() for net in (self.G, self.D)]
+
+    @staticmethod
+    def _gradients(net) -> Tensor:
+        return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in net.parameters()])
+
+
+def _mlp(n: int, width: int = 64) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(2, width), nn.LeakyReLU(0.2), nn.Linear(width, width), nn.LeakyReLU(0.2), nn.Linear(width, n)
+    )  # fmt: skip
