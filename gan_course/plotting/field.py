@@ -75,8 +75,8 @@ def field(real, fake, *, span: float, alt: str, logits=None, arrows=None, mesh=N
         path = "".join(map(_arrow, at.tolist(), place(np.asarray(fake, np.float64) + np.asarray(arrows)).tolist()))
         parts.append(f'<path d="{path}" fill="none" stroke="currentColor" stroke-width="16" stroke-opacity=".75"/>')
     if "fake" in shown:
-        crosses = "".join(f"M{x - 38} {y - 38}l76 76m0-76l-76 76" for x, y in at.tolist())
-        parts += [f'<path d="{crosses}" fill="none" stroke="{c}" stroke-width="{w}"/>' for c, w in ((GROUND, 46), (FAKE, 25))]
+        crosses = "".join(f"M{x - 32} {y - 32}l64 64m0-64l-64 64" for x, y in at.tolist())
+        parts += [f'<path d="{crosses}" fill="none" stroke="{c}" stroke-width="{w}"/>' for c, w in ((GROUND, 46), (FAKE, 24))]
     frame = f'<rect width="{SIDE}" height="{SIDE}" fill="none" stroke="currentColor" stroke-width="20" stroke-opacity=".5"/>'
     return Drawing("".join(parts) + frame, alt)
 
@@ -92,7 +92,7 @@ def _ground(logits: np.ndarray, shown: set[str]) -> list[str]:
                 path = _area(maps.filled(low, high))
                 parts.append(f'<path d="{path}" fill="{colour}" fill-opacity=".13" fill-rule="evenodd"/>' if path else "")
         name = f"hatch-{uuid.uuid4().hex[:8]}"  # a name of its own: the same one in a hidden part of the page would not draw
-        hatch = f'<path d="M0 160L160 0" stroke="{FAKE}" stroke-width="10" stroke-opacity=".55"/>'
+        hatch = f'<path d="M0 160L160 0" stroke="{FAKE}" stroke-width="9" stroke-opacity=".45"/>'
         parts.append(f'<pattern id="{name}" width="160" height="160" patternUnits="userSpaceOnUse">{hatch}</pattern>')
         parts.append(f'<path d="{_area(maps.filled(-99, 0))}" fill="url(#{name})" fill-rule="evenodd"/>')
     if "contour" in shown:
@@ -125,18 +125,18 @@ def _arrow(start, end) -> str:
     return f"M{start[0]} {start[1]}l{dx} {dy}m{-x - y / 2:.0f} {-y + x / 2:.0f}l{x + y / 2:.0f} {y - x / 2:.0f}l{-x + y / 2:.0f} {-y - x / 2:.0f}"
 
 
-def traces(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], levels: Mapping[str, float], alt: str, mark=None) -> Drawing:
+def traces(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], levels: Sequence[float], alt: str, mark=None) -> Drawing:
     """Curves over the steps as one small SVG: name → (x, y). The second is dashed, levels are dotted; mark: an upright line."""
     wide, high = SIDE, 1500
     xs = [x for line in lines.values() for x in line[0]] or [0]
     ys = [y for line in lines.values() for y in line[1] if np.isfinite(y)]
-    right, top = max(1, max(xs)), min(max([1.1 * y for y in ys] + [1.3 * level for level in levels.values()] + [1e-9]), 1e9)
+    right, top = max(1, max(xs)), min(max([1.1 * y for y in ys] + [1.3 * level for level in levels] + [1e-9]), 1e9)
 
     def place(x, y) -> str:
         return f"{x / right * wide:.0f} {high - max(0, min(y, top)) / top * high:.0f}"
 
     parts = []
-    for level in levels.values():
+    for level in levels:
         path = f"M{place(0, level)}H{wide}"
         parts.append(f'<path d="{path}" stroke="currentColor" stroke-opacity=".6" stroke-width="14" stroke-dasharray="14 36"/>')
     for i, (x, y) in enumerate(lines.values()):

@@ -175,6 +175,7 @@ class Playground(Driver):
         self._history = W.IntSlider(description="History", min=0, max=FRAMES, value=FRAMES, readout=False, layout={"width": "300px"})
         self._history.observe(lambda _: self._moving or self.draw(), "value")
         self._place, self._picture, self._numbers = W.HTML(), W.HTML(layout={"width": "100%"}), W.HTML()
+        self._picture.add_class("gan-course-field")
         self._parts["history"] = row(self._history, button("Now", "Back to the present", self._back), self._place)
         self._entry = W.Textarea(
             value=drawing.write(s["points"]), rows=5, description="x, y", layout={"width": "300px"}, continuous_update=False
@@ -211,7 +212,7 @@ class Playground(Driver):
         self._place.value = "now" if live else f"step {frame.step:,}"
         by_mouse = f'data-span="{SPAN}" cursor="crosshair"' if self._settings["data"] == DRAWN else ""
         self._picture.value = self._field(frame).inline(by_mouse)
-        self._numbers.value = words.numbers(frame) + words.curve(self.game.frames, None if live else frame.step).inline()
+        self._numbers.value = words.numbers(frame) + words.curve(self.game.frames, None if live else frame.step)
 
     def picture(self) -> str:
         frame = self.game.keep()

@@ -12,7 +12,7 @@ from gan_course import UserError
 from gan_course.losses import LOSSES
 
 SPAN = 1.5  # the plane goes from −SPAN to SPAN
-GRID, LINES, FAKES, SCORED = 40, 9, 128, 1000  # of D's landscape, of G's grid, shown, and counted near a mode
+GRID, LINES, FAKES, SCORED = 48, 9, 128, 1000  # of D's landscape, of G's grid, shown, and counted near a mode
 NEAR = 3  # spreads from a mode within which a fake counts as near it
 FRAMES = 240  # of the history; it is thinned out evenly when it is full
 BUGS = {  # what is wrong in the course's steps, on request
@@ -117,7 +117,7 @@ class Game:
         if which == "d" and not torch.equal(leaked, self._gradients(self.G)):
             told += ", but a gradient reached G (no detach?)"
         names = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}
-        values = ", ".join(f"{name} {before[key]:.3f} → {after[key]:.3f}" for key, name in names.items())
+        values = ", ".join(f"{name} {before[key]:.4f} → {after[key]:.4f}" for key, name in names.items())
         return f"One {which.upper()} step: {told}. On the same batch: {values}."
 
     def _guard(self, which: int, *arguments) -> None:

@@ -21,12 +21,13 @@ def numbers(frame) -> str:
     return f'<div style="{style}"><b>step {frame.step:,}</b> · {values}<br>{covered} · {near}</div>'
 
 
-def curve(frames, mark: int | None = None) -> plotting.Drawing:
-    """The two losses over the history so far."""
+def curve(frames, mark: int | None = None) -> str:
+    """The two losses over the history so far, as HTML."""
     steps = [frame.step for frame in frames]
     lines = {NAMES[key]: (steps, [frame.numbers[key] for frame in frames]) for key in ("loss_d", "loss_g")}
     told = "; ".join(f"{name} goes from {number(y[0])} to {number(y[-1])}" for name, (_, y) in lines.items())
-    return plotting.traces(lines, {"2 ln 2": 2 * math.log(2), "ln 2": math.log(2)}, f"Losses over the steps. {told}.", mark)
+    drawing = plotting.traces(lines, (2 * math.log(2), math.log(2)), f"Losses over the steps. {told}.", mark)
+    return drawing.inline() + "<div>━ loss of D · ╍ loss of G · ┈ 2 ln 2 and ln 2, an even game</div>"
 
 
 def describe(data: str, frame, modes, span: float) -> str:
