@@ -7,8 +7,8 @@ any device and numpy arrays are both accepted.
 
 from gan_course.plotting.charts import bars, cells, curves, histogram, losses
 from gan_course.plotting.field import LAYERS, Drawing, field, traces
-from gan_course.plotting.figure import DRAWING, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure
-from gan_course.plotting.pictures import animation, grid, grids, save_grid
+from gan_course.plotting.figure import DRAWING, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure, beside, number
+from gan_course.plotting.pictures import animation, caption, grid, grids, save_grid
 
 __all__ = [
     "DRAWING",
@@ -24,6 +24,8 @@ __all__ = [
     "Figure",
     "animation",
     "bars",
+    "beside",
+    "caption",
     "cells",
     "curves",
     "field",
@@ -31,6 +33,7 @@ __all__ = [
     "grids",
     "histogram",
     "losses",
+    "number",
     "save_grid",
     "traces",
 ]

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from gan_course import UserError
-from gan_course.plotting.figure import DPI, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure
+from gan_course.plotting.figure import DPI, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure, number
 
 
 def curves(
@@ -91,7 +91,7 @@ def bars(values: Mapping[str, object], xlabel: str, title: str = "", *, log: boo
     numbers = {name: np.atleast_1d(as_numbers(value)) for name, value in values.items()}
     names = {name: textwrap.fill(name, 36) for name in numbers}
     median = {name: float(np.median(value)) for name, value in numbers.items()}
-    told = ", ".join(f"{name} {value:.3g}" for name, value in median.items())
+    told = ", ".join(f"{name} {number(value)}" for name, value in median.items())
     thick = 30 if max(map(len, numbers)) <= 36 else 44
     figure = Figure(640, thick * len(numbers) + (90 if title else 66), alt or f"{heading(title)}{xlabel}: {told}.")
     axes = add_axes(figure, (0, 1), xlabel, "", title, left=30 + 8 * min(36, max(map(len, numbers))))
@@ -101,19 +101,24 @@ def bars(values: Mapping[str, object], xlabel: str, title: str = "", *, log: boo
         if len(value) > 1:
             axes.plot(value, [i] * len(value), "o", ms=5, mfc="white", mec=INK)
         end = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "color": INK}
-        axes.annotate(f"{median[name]:.3g}", (max(filter(np.isfinite, value), default=0), i), **end)
+        axes.annotate(number(median[name]), (max(filter(np.isfinite, value), default=0), i), **end)
     axes.set_yticks(range(len(numbers)), list(names.values()), fontsize=10)
     axes.invert_yaxis()
-    if log:
-        positive = [x for value in numbers.values() for x in value if np.isfinite(x) and x > 0] or [1]
+    # The axis ends where the longest bar *and the number behind it* end, nine pixels a character.
+    room = axes.get_position().width * figure.get_size_inches()[0] * DPI
+    finite = {name: value[np.isfinite(value)] for name, value in numbers.items()}
+    ends = [(value.max(), 1 - (14 + 9 * len(number(median[name]))) / room) for name, value in finite.items() if len(value)]
+    positive = [x for value in finite.values() for x in value if x > 0]
+    if log and positive:
+        low = min(positive) / 2
         axes.set_xscale("log")
-        axes.set_xlim(min(positive) / 2, max(positive) * (max(positive) / min(positive)) ** 0.12 * 1.3)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if max(positive) > 100 * min(positive) else (1, 2, 5)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.set_xlim(low, max([low * (end / low) ** (1 / share) for end, share in ends if end > 0], default=10 * low))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if max(positive) > 100 * min(positive) else (1, 2, 5), numticks=7))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}" if x >= 1000 else f"{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
-        finite = [0, *(x for value in numbers.values() for x in value if np.isfinite(x))]
-        axes.set_xlim(1.12 * min(finite), 1.12 * max(finite) or 1)
+        low = 1.12 * min([0, *(value.min() for value in finite.values() if len(value))])
+        axes.set_xlim(low, max([(end - low) / share + low for end, share in ends], default=1) or 1)
     axes.grid(False, axis="y")
     return figure
 
@@ -135,7 +140,9 @@ def histogram(
     if empty := [name for name, v in numbers.items() if not len(v)]:
         raise UserError(f"{empty[0]!r} has no finite value to count")
     span = span or (min(v.min() for v in numbers.values()), max(v.max() for v in numbers.values()))
-    told = "; ".join(f"{k}: {len(v):,} values from {v.min():.3g} to {v.max():.3g}, mean {v.mean():.3g}" for k, v in numbers.items())
+    told = "; ".join(
+        f"{k}: {len(v):,} values from {number(v.min())} to {number(v.max())}, mean {number(v.mean())}" for k, v in numbers.items()
+    )
     figure = Figure(640, 320, alt or f"{heading(title)}Histogram of {xlabel}. {told}.")
     looks = {name: look(name, i) for i, name in enumerate(numbers)}
     axes = add_axes(figure, (0, 1), xlabel, "share of values", title, looks)
@@ -253,4 +260,4 @@ def heading(title: str) -> str:
 
 
 def describe_lines(lines) -> str:
-    return "; ".join(f"{name} goes from {y[0]:.3g} to {y[-1]:.3g}" for name, (_, y) in lines.items() if len(y))
+    return "; ".join(f"{name} goes from {number(y[0])} to {number(y[-1])}" for name, (_, y) in lines.items() if len(y))
