@@ -9,23 +9,23 @@ from typing import NamedTuple
 import numpy as np
 from contourpy import FillType, LineType, contour_generator
 
-from gan_course.plotting.figure import FAKE, REAL
+from gan_course.plotting.figure import FAKE, INK, REAL, THEME
 
 SIDE = 4800  # units of the drawing: whole numbers are short to write
-LAYERS = {  # what can be switched off → what it is called
-    "landscape": "D's landscape",
-    "contour": "D = ½",
-    "mesh": "G's grid",
-    "real": "real points",
-    "arrows": "G's pull",
-    "fake": "fakes",
+LAYERS = {  # what can be switched off → what it is called, and how it looks
+    "real": "● real",
+    "fake": "✕ fake",
+    "arrows": "→ G's pull",
+    "landscape": "▨ D's landscape",
+    "contour": "┅ D = ½",
+    "mesh": "▦ G's grid of z",
 }
 STEPS = (0.5, 0.65, 0.8, 0.95)  # of D: each is one shade deeper; on the other side of ½ the same, hatched
 GROUND = "var(--jp-layout-color0, white)"
 
 
 class Drawing(NamedTuple):
-    """An SVG and its alt text; `inline()` follows the page's theme, `html()` is an `<img>` for where no widget lives."""
+    """An SVG and its alt text: `inline()` for live controls, `html()` as a picture like any other."""
 
     body: str
     alt: str
@@ -40,13 +40,17 @@ class Drawing(NamedTuple):
         return self._svg(f'style="display:block;width:100%;height:auto" {attributes}')
 
     def html(self, width: int = 480) -> str:
-        """An `<img>` element on white ground, `width` pixels wide."""
-        source = base64.b64encode(self._svg('style="background:white;color:#222"').encode()).decode()
+        """An `<img>` element of the given width in pixels, and the style that makes it follow the theme."""
+        source = base64.b64encode(self._svg(f'style="background:white;color:{INK}"').encode()).decode()
         style = f"width:{width}px;max-width:100%;height:auto"
-        return f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml;base64,{source}" style="{style}">'
+        return (
+            f'<img alt="{html.escape(self.alt)}" class="gan-chart" src="data:image/svg+xml;base64,{source}" style="{style}">{THEME}'
+        )
 
 
-def field(real, fake, *, span: float, alt: str, logits=None, arrows=None, mesh=None, layers: Sequence[str] = tuple(LAYERS)) -> Drawing:
+def field(
+    real, fake, *, span: float, alt: str, logits=None, arrows=None, mesh=None, layers: Sequence[str] = tuple(LAYERS)
+) -> Drawing:
     """The plane from −span to span: real points (dots), fakes (crosses), and what is between them.
 
     real, fake: (N, 2). logits (n, n): D on a grid over the whole plane, first index y from below; the ground is blue where D
@@ -122,18 +126,19 @@ def _arrow(start, end) -> str:
         return ""
     barb = min(70, length / 2) / length
     x, y = dx * barb, dy * barb
-    return f"M{start[0]} {start[1]}l{dx} {dy}m{-x - y / 2:.0f} {-y + x / 2:.0f}l{x + y / 2:.0f} {y - x / 2:.0f}l{-x + y / 2:.0f} {-y - x / 2:.0f}"
+    left, right = (-x - y / 2, -y + x / 2), (-x + y / 2, -y - x / 2)
+    return f"M{start[0]} {start[1]}l{dx} {dy}" + "".join(f"l{a:.0f} {b:.0f}M{end[0]} {end[1]}" for a, b in (left, right))
 
 
 def traces(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], levels: Sequence[float], alt: str, mark=None) -> Drawing:
-    """Curves over the steps as one small SVG: name → (x, y). The second is dashed, levels are dotted; mark: an upright line."""
-    wide, high = SIDE, 1500
-    xs = [x for line in lines.values() for x in line[0]] or [0]
-    ys = [y for line in lines.values() for y in line[1] if np.isfinite(y)]
-    right, top = max(1, max(xs)), min(max([1.1 * y for y in ys] + [1.3 * level for level in levels] + [1e-9]), 1e9)
+    """Curves over the steps as one small SVG: name → (x, y). The second is dashed, levels dotted; mark: x of an upright line."""
+    wide, high = SIDE, 1300
+    right = max([1, *(x for line in lines.values() for x in line[0])])
+    seen = [y for line in lines.values() for y in line[1] if np.isfinite(y)] + list(levels)
+    low, top = min([0, *seen]), min(1.1 * max([*seen, 0.1]), 1e9)
 
     def place(x, y) -> str:
-        return f"{x / right * wide:.0f} {high - max(0, min(y, top)) / top * high:.0f}"
+        return f"{x / right * wide:.0f} {(top - max(low, min(y, top))) / (top - low) * high:.0f}"
 
     parts = []
     for level in levels:
@@ -144,6 +149,6 @@ def traces(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], levels:
         dash = ("", 'stroke-dasharray="80 50"')[i % 2]
         parts.append(f'<path d="M{points or "0 0"}" fill="none" stroke="currentColor" stroke-width="24" {dash}/>')
     if mark is not None:
-        parts.append(f'<path d="M{place(mark, 0)}V0" stroke="currentColor" stroke-width="14"/>')
+        parts.append(f'<path d="M{place(mark, low)}V0" stroke="currentColor" stroke-width="14"/>')
     parts.append(f'<path d="M0 0V{high}H{wide}" fill="none" stroke="currentColor" stroke-width="20" stroke-opacity=".5"/>')
     return Drawing("".join(parts), alt, (wide, high))

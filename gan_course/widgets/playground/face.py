@@ -1,5 +1,6 @@
 """What one sees of the playground and can do with it."""
 
+import copy
 import time
 
 import ipywidgets as W
@@ -7,18 +8,18 @@ import numpy as np
 
 from gan_course import UserError, data, plotting
 from gan_course.losses import LOSSES
-from gan_course.widgets.controls import button, line, row
-from gan_course.widgets.driver import SPEEDS, Driver
+from gan_course.widgets.controls import button, row
+from gan_course.widgets.driver import Driver
 from gan_course.widgets.playground import drawing, words
 from gan_course.widgets.playground.game import BUGS, FRAMES, SPAN, Game, Unwritten, course_steps
 
 DRAWN = "drawn"
 DATA = {"ring": "ring of 8", "grid": "grid of 25", "moons": "two moons", "spiral": "spiral", "line": "line", DRAWN: "drawn by you"}
-WHO = {"yours": "your steps", "": "the course's steps", **{bug: f"ours: {name}" for bug, name in BUGS.items() if bug}}
+WHO = {"yours": "your steps", "ours": "the course's steps", **{bug: f"ours, {name}" for bug, name in BUGS.items()}}
 DEFAULTS = {
     "data": "ring",
-    "points": [list(point) for point in drawing.START],
-    "steps": "",
+    "points": drawing.START,
+    "who": "ours",
     "loss": "non_saturating",
     "lr_d": 0.001,
     "lr_g": 0.001,
@@ -26,7 +27,7 @@ DEFAULTS = {
     "layers": list(plotting.LAYERS),
     "hide": [],
 }
-CONTROLS = ("data", "steps", "loss", "lr_d", "lr_g", "seed", "speed", "layers", "history")  # what `hide` may name
+CONTROLS = ("data", "who", "loss", "lr_d", "lr_g", "seed", "speed", "layers", "history")  # what `hide` may name
 PRESETS = {  # measured over seeds in tests/test_playground.py
     "healthy": {},
     "collapse": {"lr_g": 0.002, "lr_d": 0.0001},
@@ -38,20 +39,19 @@ class Playground(Driver):
 
     steps: (discriminator_step, generator_step) in the form of lesson 01, or None for the course's own. settings: `DEFAULTS`,
     as `config` gives them: data ("ring", "grid", "moons", "spiral", "line" or "drawn", with points [[x, y], …] in [-1, 1]),
-    steps ("yours", "" for the course's, or a key of `BUGS` for the course's with that bug), loss (of the course's steps), lr_d,
+    who ("yours", "ours", or a key of `BUGS`: ours with that bug), loss (of the course's steps), lr_d,
     lr_g, seed, layers (keys of `plotting.LAYERS`) and hide, the controls that are not shown (`CONTROLS`).
     Raises UserError for a setting or a value that is none.
     """
 
     text = "A GAN in two dimensions: run this cell in a notebook to play."
     script = drawing.HAND
-    SLICE, LONGEST, WAITING, REDRAW, DRAWING = 0.06, 0.3, 1.0, 0.0, 1.0
+    SLICE, LONGEST, WAITING, REDRAW, DRAWING = 0.045, 0.3, 1.0, 0.0, 1.0
 
     def __init__(self, steps=None, **settings):
         self._yours, self._next = steps, "d"
-        self._settings = _checked({**DEFAULTS, **({"steps": "yours"} if steps else {}), **settings}, steps)
-        self._told_step = ""
-        self._moving = False
+        self._settings = _checked({**DEFAULTS, **({"who": "yours"} if steps else {}), **settings}, steps)
+        self._before, self._moving = None, False
         self._new_game()
         super().__init__(self.game)
 
@@ -62,17 +62,17 @@ class Playground(Driver):
 
     def config(self) -> dict:
         """All settings as they stand, ready for JSON."""
-        return {name: list(value) if isinstance(value, list) else value for name, value in self._settings.items()}
+        return copy.deepcopy(self._settings)
 
     def _new_game(self) -> None:
         s = self._settings
-        points = drawing.cloud(s["points"]) if s["data"] == DRAWN else data.points(s["data"], 2000, 0)
+        points = data.Points.drawn(s["points"]) if s["data"] == DRAWN else data.points(s["data"])
         self.game = Game(points, self._steps(), s["seed"], s["lr_d"], s["lr_g"], s["loss"])
         self.subject = self.game
 
     def _steps(self):
         s = self._settings
-        return self._yours if s["steps"] == "yours" else course_steps(s["loss"], s["steps"])
+        return self._yours if s["who"] == "yours" else course_steps(s["loss"], s["who"])
 
     # ---------------------------------------------------------------- what one can do
 
@@ -87,6 +87,7 @@ class Playground(Driver):
         self.renew_picture()
 
     def advance(self, seconds: float) -> None:
+        self._before = None
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             self.game.both()
@@ -95,22 +96,21 @@ class Playground(Driver):
 
     def single(self) -> None:
         """D and G in turn, one step each, so that one sees who moves what."""
-        self._substep(self._next)
+        self.tell(self._one(self._next), "busy")
 
-    def by_hand_step(self, which: str) -> None:
-        """One step of "d" or "g"; what it did is told below the controls."""
-        self.by_hand(lambda: self._substep(which))
+    def substep(self, which: str) -> None:
+        """One step of "d" or "g" by hand: who moved is told, and the numbers show before → after on the same batch."""
+        self._now()
+        self.by_hand(lambda: self._one(which))
 
-    def _substep(self, which: str) -> str:
-        told = self.game.by_hand(which)
+    def _one(self, which: str) -> str:
+        self._before = self.game.measure()
         self._next = "g" if which == "d" else "d"
-        self.game.step += which == "g"
-        self.tell(told, "busy" if self.playing else "")
-        return told
+        return self.game.by_hand(which)
 
     def explain(self, error: Exception) -> str:
         if isinstance(error, Unwritten):
-            return f"{error}. Choose “{WHO['']}” to play with ours."
+            return f"{error}. Choose “{WHO['ours']}” to play with ours."
         return str(error) if isinstance(error, UserError) else super().explain(error)
 
     def where(self) -> str:
@@ -122,7 +122,7 @@ class Playground(Driver):
         with self.busy:
             self._new_game()
             self.claim()
-            self._next = "d"
+            self._before, self._next = None, "d"
             self._now()
             self.tell("step 0: new networks, the same seed")
             self.draw()
@@ -144,8 +144,9 @@ class Playground(Driver):
         with self.busy:
             if name in ("lr_d", "lr_g"):
                 self.game.change(name, value)
-            elif name in ("steps", "loss"):
-                self.game.steps, self.game.loss = self._steps(), self._settings["loss"]
+            elif name in ("who", "loss"):
+                self._before = None
+                self.game.play_by(self._steps(), self._settings["loss"])
             self._show_what_applies()
             self.draw()
 
@@ -155,49 +156,58 @@ class Playground(Driver):
         parts, s = self.parts(), self._settings
         self._parts = {
             "data": W.Dropdown(options=[(name, key) for key, name in DATA.items()], description="Real points"),
-            "steps": W.Dropdown(options=[(n, k) for k, n in WHO.items() if k != "yours" or self._yours], description="Steps"),
+            "who": W.Dropdown(options=[(n, k) for k, n in WHO.items() if k != "yours" or self._yours], description="Steps"),
             "loss": W.Dropdown(options=list(LOSSES), description="Loss"),
             "lr_d": W.BoundedFloatText(description="lr of D", min=0, max=10, step=0.0001),
             "lr_g": W.BoundedFloatText(description="lr of G", min=0, max=10, step=0.0001),
             "seed": W.BoundedIntText(description="Seed", min=0, max=10_000),
         }
-        for name, part in self._parts.items():
-            part.value, part.layout.width = s[name], "150px" if name in ("lr_d", "lr_g", "seed") else "250px"
-            part.style.description_width = "70px" if name in ("data", "steps", "loss") else "50px"
-            part.observe(lambda change, name=name: self.change(name, change["new"]), "value")
         self._parts["speed"] = parts["speed"]
-        parts["speed"].layout.width, parts["speed"].style.description_width = "250px", "70px"
-        self._boxes = {key: W.Checkbox(value=key in s["layers"], description=name, indent=False) for key, name in plotting.LAYERS.items()}
+        for name, part in self._parts.items():
+            small = name in ("lr_d", "lr_g", "seed")
+            part.layout.width, part.style.description_width = "140px" if small else "280px", "48px" if small else "80px"
+            if name in s:
+                part.value = s[name]
+                part.observe(lambda change, name=name: self.change(name, change["new"]), "value")
+        self._boxes = {
+            key: W.Checkbox(value=key in s["layers"], description=name, indent=False) for key, name in plotting.LAYERS.items()
+        }
         for box in self._boxes.values():
-            box.layout.width = "118px"
+            box.layout.width = "135px"
             box.observe(self._layers_changed, "value")
         self._parts["layers"] = row(*self._boxes.values())
-        self._history = W.IntSlider(description="History", min=0, max=FRAMES, value=FRAMES, readout=False, layout={"width": "300px"})
+        self._history = W.IntSlider(
+            description="History", min=0, max=FRAMES, value=FRAMES, readout=False, layout={"width": "280px"}
+        )
         self._history.observe(lambda _: self._moving or self.draw(), "value")
-        self._place, self._picture, self._numbers = W.HTML(), W.HTML(layout={"width": "100%"}), W.HTML()
+        self._place, self._picture, self._numbers = (W.HTML() for _ in range(3))
         self._picture.add_class("gan-course-field")
+        self._picture.layout.width = self._numbers.layout.width = "100%"
         self._parts["history"] = row(self._history, button("Now", "Back to the present", self._back), self._place)
         self._entry = W.Textarea(
-            value=drawing.write(s["points"]), rows=5, description="x, y", layout={"width": "300px"}, continuous_update=False
+            value=drawing.write(s["points"]), rows=5, description="x, y", layout={"width": "280px"}, continuous_update=False
         )
         self._entry.add_class("gan-course-points")
         self._entry.observe(lambda change: self._entered(change["new"]), "value")
+        clear = button("Clear", "Take all points away, to draw others", lambda: setattr(self._entry, "value", ""))
+        self._by_hand = row(self._entry, clear)
+        p = self._parts
         buttons = row(
             parts["play"],
-            button("One D step", "Train only D, on one batch", lambda: self.by_hand_step("d")),
-            button("One G step", "Train only G, on one batch", lambda: self.by_hand_step("g")),
+            button("One D step", "Train only D, on one batch", lambda: self.substep("d")),
+            button("One G step", "Train only G, on one batch", lambda: self.substep("g")),
             button("Reset", "Start over from step 0", self.reset),
+            p["speed"],
         )
-        p = self._parts
-        side = [buttons, row(p["speed"]), row(p["data"], p["seed"]), self._entry, row(p["steps"]), row(p["loss"]), row(p["lr_d"], p["lr_g"])]
-        left = W.VBox([self._picture, p["history"]], layout={"flex": "1 1 380px", "max_width": "520px", "min_width": "280px"})
-        right = W.VBox([*side, p["layers"], self._numbers], layout={"flex": "1 1 400px", "max_width": "560px", "min_width": "280px"})
+        left = W.VBox([self._picture, p["layers"], p["history"]], layout={"flex": "1 1 340px", "max_width": "500px"})
+        settings = [row(p["data"], p["seed"]), self._by_hand, row(p["who"]), row(p["loss"]), row(p["lr_d"], p["lr_g"])]
+        right = W.VBox([*settings, self._numbers], layout={"flex": "1 1 340px", "max_width": "500px"})
         for name in s["hide"]:
             p[name].layout.display = "none"
         self._show_what_applies()
         self.draw()
         both = W.HBox([left, right], layout={"flex_flow": "row wrap", "grid_gap": "16px", "align_items": "flex-start"})
-        box = W.VBox([parts["timer"], both, parts["told"]])
+        box = W.VBox([parts["timer"], buttons, parts["told"], both])
         box.add_class("gan-course-playground")
         return box
 
@@ -212,7 +222,8 @@ class Playground(Driver):
         self._place.value = "now" if live else f"step {frame.step:,}"
         by_mouse = f'data-span="{SPAN}" cursor="crosshair"' if self._settings["data"] == DRAWN else ""
         self._picture.value = self._field(frame).inline(by_mouse)
-        self._numbers.value = words.numbers(frame) + words.curve(self.game.frames, None if live else frame.step)
+        curve = words.curve(self.game.frames, self.game.even(), None if live else frame.step)
+        self._numbers.value = words.numbers(frame, self._before if live else None) + curve
 
     def picture(self) -> str:
         frame = self.game.keep()
@@ -230,10 +241,10 @@ class Playground(Driver):
         )  # fmt: skip
 
     def _show_what_applies(self) -> None:
-        if not hasattr(self, "_entry"):
+        if not hasattr(self, "_by_hand"):
             return
-        self._entry.layout.display = "" if self._settings["data"] == DRAWN else "none"
-        self._parts["loss"].disabled = self._settings["steps"] == "yours"
+        self._by_hand.layout.display = "" if self._settings["data"] == DRAWN else "none"
+        self._parts["loss"].disabled = self._settings["who"] == "yours"
 
     def _layers_changed(self, _) -> None:
         self.change("layers", [key for key, box in self._boxes.items() if box.value])
@@ -271,21 +282,21 @@ def _checked(settings: dict, yours) -> dict:
         if name not in DEFAULTS:
             raise UserError(f"a playground has no setting {name!r}; it has {', '.join(DEFAULTS)}")
     settings = dict(settings)
-    choices = {"data": DATA, "loss": LOSSES, "steps": WHO}
+    choices = {"data": DATA, "loss": LOSSES, "who": WHO}
     for name, known in choices.items():
         if settings[name] not in known:
             raise UserError(f"{name} = {settings[name]!r} is not known; choose one of {', '.join(map(repr, known))}")
-    if settings["steps"] == "yours" and yours is None:
-        raise UserError("steps = 'yours' needs the two functions: Playground((discriminator_step, generator_step), …)")
+    if settings["who"] == "yours" and yours is None:
+        raise UserError("who = 'yours' needs the two functions: Playground((discriminator_step, generator_step), …)")
     for name, known in (("layers", plotting.LAYERS), ("hide", CONTROLS)):
-        if isinstance(settings[name], str) or (other := [key for key in settings[name] if key not in known]):
-            raise UserError(f"{name} is a list of {', '.join(known)}; not {settings[name]!r}")
+        if not isinstance(settings[name], list | tuple) or not set(settings[name]) <= set(known):
+            raise UserError(f"{name} is a list of {', '.join(map(repr, known))}; not {settings[name]!r}")
         settings[name] = list(settings[name])
-    for name, kind in (("lr_d", (int, float)), ("lr_g", (int, float)), ("seed", int)):
+    for name, kind, most in (("lr_d", (int, float), 10), ("lr_g", (int, float), 10), ("seed", int, 10_000)):
         value = settings[name]
-        if isinstance(value, bool) or not isinstance(value, kind) or not 0 <= value <= (10_000 if name == "seed" else 10):
-            raise UserError(f"{name} = {value!r} is none: a {'whole ' if name == 'seed' else ''}number from 0 to {10_000 if name == 'seed' else 10}")
-    settings["points"] = drawing.checked(settings["points"])
-    if settings["data"] == DRAWN and not settings["points"]:
-        raise UserError("data = 'drawn' needs points, at least one: points=[[0.5, -0.2], …]")
+        if isinstance(value, bool) or not isinstance(value, kind) or not 0 <= value <= most:
+            what = "a whole number" if kind is int else "a number"
+            raise UserError(f"{name} is {what} from 0 to {most}; not {value!r}")
+    data.Points.drawn(settings["points"], 1)
+    settings["points"] = [[float(x), float(y)] for x, y in settings["points"]]
     return settings

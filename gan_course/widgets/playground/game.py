@@ -8,25 +8,32 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_course import UserError
+from gan_course import UserError, models
 from gan_course.losses import LOSSES
 
-SPAN = 1.5  # the plane goes from −SPAN to SPAN
-GRID, LINES, FAKES, SCORED = 48, 9, 128, 1000  # of D's landscape, of G's grid, shown, and counted near a mode
+SPAN = 1.2  # the plane goes from −SPAN to SPAN
+BATCH, SCORED, FAKES = 128, 1000, 128  # points a step, fakes that are counted near a mode, and that are shown
+G_OPTIONS = {"noise_dim": 2, "widths": (64, 64), "slope": 0.2, "output": "none"}
+D_OPTIONS = {"widths": (64, 64), "dropout": 0.0}
+GRID, LINES = 48, 9  # of D's landscape, of G's grid, each way
 NEAR = 3  # spreads from a mode within which a fake counts as near it
 FRAMES = 240  # of the history; it is thinned out evenly when it is full
 BUGS = {  # what is wrong in the course's steps, on request
-    "": "none",
     "no_detach": "no detach in D's step",
     "swapped_labels": "labels swapped in D's step",
-    "saturating": "saturating loss in G's step",
+}
+
+MOVED = {  # (G, D)
+    (False, False): "neither G nor D moved",
+    (True, False): "only G moved",
+    (False, True): "D moved, G stood still",
+    (True, True): "G and D both moved",
 }
 
 
 def course_steps(loss: str = "non_saturating", bug: str = ""):
     """(discriminator_step, generator_step) in lesson 01's form, with a loss of `LOSSES` and, on request, one of `BUGS`."""
     chosen = LOSSES[loss]
-    g_loss = LOSSES["minimax"].g if bug == "saturating" else chosen.g
 
     def discriminator_step(G, D, opt_g, opt_d, x_real, z):
         x_fake = G(z) if bug == "no_detach" else G(z).detach()
@@ -38,7 +45,7 @@ def course_steps(loss: str = "non_saturating", bug: str = ""):
         return loss_d
 
     def generator_step(G, D, opt_g, opt_d, z):
-        loss_g = g_loss(D(G(z)))
+        loss_g = chosen.g(D(G(z)))
         opt_g.zero_grad()
         loss_g.backward()
         opt_g.step()
@@ -64,13 +71,14 @@ class Frame(NamedTuple):
 
 
 class Game:
-    """Two MLPs (2 → 64 → 64) and points (N, 2), trained by two functions in the form of lesson 01.
+    """Two MLPs and points (N, 2), trained by two functions in the form of lesson 01.
 
     points: `data.points(…)`. steps: (discriminator_step, generator_step). The same seed gives the same run.
     """
 
     def __init__(self, points, steps, seed: int = 0, lr_d: float = 1e-3, lr_g: float = 1e-3, loss: str = "non_saturating"):
-        self.points, self.steps, self.loss = points, steps, loss
+        self.points = points
+        self.play_by(steps, loss)
         self.reset(seed, lr_d, lr_g)
 
     def reset(self, seed: int, lr_d: float, lr_g: float) -> None:
@@ -79,13 +87,22 @@ class Game:
         self.curve: list[tuple[int, float, float]] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.G, self.D = _mlp(2), _mlp(1)
+            self.G, self.D = models.build("mlp", (2,), generator=G_OPTIONS, discriminator=D_OPTIONS)
         self.opt_g = torch.optim.Adam(self.G.parameters(), lr_g, (0.5, 0.999))
         self.opt_d = torch.optim.Adam(self.D.parameters(), lr_d, (0.5, 0.999))
         self.random = torch.Generator().manual_seed(seed)
-        self.z = torch.randn(SCORED, 2, generator=self.random)
+        self.z = self._noise(SCORED)
         self.x = self._real(256)
         self.keep()
+
+    def play_by(self, steps, loss: str) -> None:
+        """Other steps from here on; loss: of `LOSSES`, what is measured."""
+        self.steps, self.loss, self._written = steps, loss, [False, False]
+
+    def even(self) -> tuple[float, float]:
+        """Both losses at D = 1/2 everywhere."""
+        loss, half = LOSSES[self.loss], torch.zeros(1, 1)
+        return loss.d(half, half).item(), loss.g(half).item()
 
     def change(self, name: str, value: float) -> None:
         """lr_d or lr_g, from here on."""
@@ -94,36 +111,37 @@ class Game:
 
     # ---------------------------------------------------------------- one step
 
-    def d_step(self) -> None:
-        z = torch.randn(128, 2, generator=self.random)
-        self._guard(0, self.G, self.D, self.opt_g, self.opt_d, self._real(128), z)
+    def d_step(self, x_real=None, z=None) -> None:
+        """On a fresh batch, or on the one given."""
+        x_real, z = (self._real(BATCH), self._noise(BATCH)) if z is None else (x_real, z)
+        self._guard(0, self.G, self.D, self.opt_g, self.opt_d, x_real, z)
 
-    def g_step(self) -> None:
-        z = torch.randn(128, 2, generator=self.random)
-        self._guard(1, self.G, self.D, self.opt_g, self.opt_d, z)
+    def g_step(self, z=None) -> None:
+        """On fresh noise, or on the one given."""
+        self._guard(1, self.G, self.D, self.opt_g, self.opt_d, self._noise(BATCH) if z is None else z)
 
     def both(self) -> None:
+        """One full step: D, then G."""
         self.d_step()
         self.g_step()
         self.step += 1
 
     def by_hand(self, which: str) -> str:
-        """One "d" or "g" step, told: who moved, and what the fixed batch says before and after."""
-        before, weights, leaked = self.measure(), self._weights(), self._gradients(self.G)
-        self.d_step() if which == "d" else self.g_step()
-        after, moved = self.measure(), [not torch.equal(a, b) for a, b in zip(weights, self._weights(), strict=True)]
-        who = {(0, 0): "neither G nor D moved", (1, 0): "G moved, D stood still", (0, 1): "D moved, G stood still", (1, 1): "both moved"}
-        told = who[tuple(map(int, moved))]
+        """One "d" or "g" step on the batch that is measured; returns in words who moved."""
+        weights, leaked = self._weights(), self._gradients(self.G)
+        z = self.z[: len(self.x)]
+        self.d_step(self.x, z) if which == "d" else self.g_step(z)
+        self.step += which == "g"
+        moved = tuple(not torch.equal(a, b) for a, b in zip(weights, self._weights(), strict=True))
+        told = f"one {which.upper()} step: {MOVED[moved]}"
         if which == "d" and not torch.equal(leaked, self._gradients(self.G)):
-            told += ", but a gradient reached G (no detach?)"
-        names = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}
-        values = ", ".join(f"{name} {before[key]:.4f} → {after[key]:.4f}" for key, name in names.items())
-        return f"One {which.upper()} step: {told}. On the same batch: {values}."
+            told += ", but a gradient reached it: no detach"
+        return told
 
     def _guard(self, which: int, *arguments) -> None:
         """Call a step; what goes wrong in it becomes one line, and an unwritten one is noticed."""
         step = self.steps[which]
-        name, fresh = getattr(step, "__name__", "the step"), self.step == 0
+        name, fresh = getattr(step, "__name__", "the step"), not self._written[which]
         weights = self._weights() if fresh else None
         try:
             with torch.enable_grad():
@@ -135,13 +153,14 @@ class Game:
             raise UserError(f"{name} raised {type(error).__name__}{where}: {said}") from error
         if fresh and returned is None and all(map(torch.equal, weights, self._weights())):
             raise Unwritten(f"{name} is not written yet: it returns nothing and moves nothing")
+        self._written[which] = True
 
     # ---------------------------------------------------------------- what is measured
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
         """Losses and D's mean verdicts, always on the same 256 real points and the same 256 z."""
-        logits_real, logits_fake = self.D(self.x), self.D(self.G(self.z[:256]))
+        logits_real, logits_fake = self.D(self.x), self.D(self.G(self.z[: len(self.x)]))
         loss = LOSSES[self.loss]
         return {
             "loss_d": loss.d(logits_real, logits_fake).item(),
@@ -202,6 +221,9 @@ class Game:
         found = set(nearest[near].tolist())
         return near.float().mean().item(), [i for i in range(len(self.points.modes)) if i not in found]
 
+    def _noise(self, n: int) -> Tensor:
+        return torch.randn(n, 2, generator=self.random)
+
     def _real(self, n: int) -> Tensor:
         return self.points.data[torch.randint(len(self.points.data), (n,), generator=self.random)]
 
@@ -211,9 +233,3 @@ class Game:
     @staticmethod
     def _gradients(net) -> Tensor:
         return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in net.parameters()])
-
-
-def _mlp(n: int, width: int = 64) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(2, width), nn.LeakyReLU(0.2), nn.Linear(width, width), nn.LeakyReLU(0.2), nn.Linear(width, n)
-    )  # fmt: skip
