@@ -296,12 +296,13 @@ def sample(args) -> None:
     import numpy as np
     from PIL import Image
 
-    from gan_course.training import checkpoint, trainer
+    from gan_course import sampling
+    from gan_course.training import checkpoint
 
     out = Path(args.out)
     if out.suffix not in (".npy", ".png"):
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
-    images = trainer.sample(_generator(args.generator)[0], args.n, args.seed)
+    images = sampling.sample(_generator(args.generator)[0], args.n, args.seed)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".npy":
@@ -313,15 +314,14 @@ def sample(args) -> None:
 
 
 def evaluate(args) -> None:
-    from gan_course import data, evaluation, features
-    from gan_course.training import trainer
+    from gan_course import data, evaluation, features, sampling
 
     G, trained_on = _generator(args.generator)
     name = args.data or trained_on
     if name is None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     judge = features.Inception(args.inception) if args.inception else features.classifier(name)
-    fake = trainer.sample(G, args.n, args.seed)
+    fake = sampling.sample(G, args.n, args.seed)
     score = evaluation.score(fake, data.load(name), data.load(name, split="test"), judge, args.seed)
     print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
 

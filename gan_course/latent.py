@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from gan_course.sampling import noise
+
 WEIGHTED = (nn.Linear, nn.ConvTranspose2d, nn.Conv2d)
 
 
@@ -29,7 +31,7 @@ def feature_directions(G: nn.Module, n: int, samples: int = 1_000, seed: int = 0
     last = [m for m in G.modules() if isinstance(m, WEIGHTED)][-1]
     seen = []
     hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].flatten(1).float()))
-    z = torch.randn(samples, G.noise_dim, generator=torch.Generator().manual_seed(seed))
+    z = noise(samples, G.noise_dim, seed)
     try:
         for part in z.to(next(G.parameters()).device).split(250):
             G(part)

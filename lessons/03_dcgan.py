@@ -425,7 +425,7 @@ plotting.grids({f"step {step}": images[:16] for step, images in dict(moments).it
 #
 # ## With and without
 # Each rule on trial: the same seconds, one rule broken. Which costs most? Write your guess down. The sixth run is for a later section: nothing but D's BatchNorm is replaced, by
-# spectral norm. A line appears when a run is done.
+# spectral norm.
 
 # %%
 rule = recipe("dcgan32")
@@ -437,19 +437,21 @@ broken = {
     "BatchNorm scales near 0": rule,
     "spectral norm in D": rule.vary(discriminator={"norm": "spectral"}),
 }
-runs, ladder = {}, {}
-for name, changed in broken.items():
-    runs[name] = Trainer(changed, cifar, seed=0, precision=classic.precision)
-    if name == "BatchNorm scales near 0":
-        near_zero(runs[name].G), near_zero(runs[name].D)
-    runs[name].run(steps=budget.rung_steps, seconds=budget.rung_seconds)
-    ladder[f"{name} ({runs[name].step} steps)"] = frechet(runs[name].sample(budget.n_eval))
-    print(f"{name}: done")
+runs = {name: Trainer(changed, cifar, seed=0, precision=classic.precision) for name, changed in broken.items()}
+near_zero(runs["BatchNorm scales near 0"].G), near_zero(runs["BatchNorm scales near 0"].D)
+race = widgets.Race(runs, frechet, steps=budget.rung_steps, seconds=budget.rung_seconds, n=budget.n_eval)
+
+# %% [markdown]
+# The race, turn by turn; stop it and run the cell again as you like:
+
+# %% tags=["spoiler"]
+race.run()
 
 # %% [markdown]
 # Their scores:
 
-# %%
+# %% tags=["spoiler"]
+ladder = {f"{name} ({runs[name].step} steps)": score for name, score in race.scores.items()}
 plotting.bars(ladder, xlabel="Fréchet distance: lower is better", title="One rule changed, same seconds")
 
 # %% [markdown]

@@ -8,8 +8,11 @@ Names of lessons (01_mlp_gan …) limit either to those.
 """
 
 import argparse
+import ast
+import base64
 import copy
 import hashlib
+import json
 import os
 import re
 import sys
@@ -27,6 +30,7 @@ VERSIONS = {"notebooks": "solution", "notebooks/solutions": "stub"}  # folder �
 COLAB = "https://colab.research.google.com/assets/colab-badge.svg"
 BINDER = "https://mybinder.org/badge_logo.svg"
 COMPARED = "nbval-check-output"
+SPOILER = "spoiler"  # tag of an output that would answer a question above it: the learner's notebook holds it only once it has run
 PLACEHOLDER = "# {{bootstrap}}"  # the first code cell of every lesson is this line
 # What takes its place. Colab brings torch and most of what the package needs, so nothing of
 # that is resolved again: --no-deps. Running the cell again, or running it elsewhere, does nothing.
@@ -84,6 +88,8 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
         )
         for placeholder, text in fill.items():
             cell.source = cell.source.replace(placeholder, text)
+        if cell.cell_type == "code" and "widgets.Prediction(" in cell.source:
+            cell.source = seal(cell.source)
         cell.id = key = re.sub(r"[^A-Za-z0-9_-]", "-", key)
         if key in seen:
             raise SystemExit(f'{path}: two cells named {key!r}; name one of them: # %% name="…"')
@@ -99,6 +105,19 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
     return notebook
 
 
+def seal(source: str) -> str:
+    """A prediction's cell with its answer out of sight: who reads the question has not read what comes out."""
+    sealed, n = re.subn(r'    answer=(\d+),\n    why=(".*"),\n', _sealed, source)
+    if n != source.count("widgets.Prediction("):
+        raise SystemExit(f"write `answer=…,` and `why=…,` as two lines of their own:\n{source}")
+    return sealed
+
+
+def _sealed(found: re.Match) -> str:
+    told = json.dumps([int(found[1]), ast.literal_eval(found[2])])
+    return f'    sealed="{base64.b64encode(told.encode()).decode()}",\n'
+
+
 def keep_outputs(notebook, old, but: str = "") -> None:
     """Take over the outputs of cells whose id and source are as before, except of those tagged `but`."""
     before = {cell.id: cell for cell in old.cells if cell.cell_type == "code"}
@@ -107,6 +126,12 @@ def keep_outputs(notebook, old, but: str = "") -> None:
         tagged = but in cell.metadata.get("tags", [])
         if cell.cell_type == "code" and was is not None and was.source == cell.source and not tagged:
             cell.outputs, cell.execution_count = was.outputs, was.execution_count
+
+
+def hide_spoilers(notebook, folder: str) -> None:
+    for cell in notebook.cells if folder == "notebooks" else ():
+        if SPOILER in cell.metadata.get("tags", []):
+            cell.outputs = []
 
 
 def execute(notebook, folder: Path, scale: str) -> None:
@@ -149,6 +174,7 @@ def main(argv=None) -> int:
             notebook = build(name, folder)
             if path.exists():
                 keep_outputs(notebook, nbformat.read(path, as_version=4))
+            hide_spoilers(notebook, folder)
             if args.check:
                 if not path.exists() or path.read_text(encoding="utf-8") != text(notebook):
                     behind.append(f"{folder}/{name}.ipynb")
@@ -161,6 +187,7 @@ def main(argv=None) -> int:
                     solutions = notebook
                 else:
                     keep_outputs(notebook, solutions, but="check")
+                    hide_spoilers(notebook, folder)
             path.write_text(text(notebook), encoding="utf-8")
             print(f"{folder}/{name}.ipynb: {path.stat().st_size / 1000:.0f} kB")
     if behind:

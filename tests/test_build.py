@@ -9,6 +9,8 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
+from gan_course import widgets
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = """# %% [markdown]
 # # A lesson {{badges}}
@@ -147,3 +149,13 @@ def test_an_unknown_lesson_is_named(builder, capsys):
     with pytest.raises(SystemExit):
         builder.main(["07_nothing"])
     assert "there are: 01_a" in capsys.readouterr().err
+
+
+def test_a_sealed_answer_is_the_same_and_cannot_be_read(builder):
+    source = 'widgets.Prediction(\n    "?",\n    ("a", "b"),\n    answer=1,\n    why="It is \\"so\\": 2 × b.",\n)'
+    sealed = builder.seal(source)
+    assert "answer" not in sealed and "so" not in sealed and "?" in sealed
+    opened = eval(sealed, {"widgets": widgets})
+    assert (opened.answer, opened.why) == (1, 'It is "so": 2 × b.')
+    with pytest.raises(SystemExit):
+        builder.seal('widgets.Prediction("?", ("a", "b"), 1, "so")')

@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from gan_course import UserError, data, evaluation, features
+from gan_course import UserError, artefacts, data, evaluation, features
 
 
 def cloud(n, d, seed, scale=1.0, shift=0.0):
@@ -238,7 +238,7 @@ def test_kept_moments_are_used_for_the_same_images_and_weights_only(reference, t
     from gan_course.evaluation import protocol
 
     reference.save(tmp_path)
-    monkeypatch.setattr(protocol, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(artefacts, "FOLDER", tmp_path)
     kept = protocol._shipped(reference.train, reference.judge)
     assert torch.equal(kept.covariance, reference.moments.covariance) and kept.n == 1498
     assert protocol._shipped(data.load("digits", limit=100), reference.judge) is None

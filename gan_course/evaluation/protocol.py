@@ -3,20 +3,16 @@
 import hashlib
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from importlib import resources
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from gan_course import UserError
+from gan_course import UserError, artefacts
 from gan_course.evaluation.classes import class_shares, classifier_score, missing_modes
 from gan_course.evaluation.frechet import Moments, frechet_distance, moments
 from gan_course.evaluation.neighbours import kernel_distance, overlap
 from gan_course.features import by_mode
 
-CHECKPOINTS = resources.files("gan_course") / "checkpoints"
 MEASURES = ("frechet", "kid", "classifier_score", "precision", "recall", "coverage")
 NEIGHBOURS = 5_000  # samples a side, at most, behind precision, recall and coverage
 NOISE = 1_000  # images of uniform noise behind the reference
@@ -157,11 +153,8 @@ class Reference:
     def save(self, folder) -> None:
         """Write the moments to NAME-reference.safetensors, so that they need not be computed again."""
         m = self.moments
-        save_file(
-            {"mean": m.mean, "covariance": m.covariance, "n": torch.tensor(m.n)},
-            f"{folder}/{self.judge.name}-reference.safetensors",
-            metadata=_identity(self.train, self.judge),
-        )
+        tensors = {"mean": m.mean, "covariance": m.covariance, "n": torch.tensor(m.n)}
+        artefacts.write(f"{self.judge.name}-reference", "reference", tensors, _identity(self.train, self.judge), folder)
 
 
 def _identity(train, judge) -> dict[str, str]:
@@ -170,13 +163,12 @@ def _identity(train, judge) -> dict[str, str]:
 
 
 def _shipped(train, judge) -> Moments | None:
-    path = CHECKPOINTS / f"{judge.name}-reference.safetensors"
-    if not path.is_file():
+    name = f"{judge.name}-reference"
+    card = artefacts.cards("reference").get(name)
+    if card is None or not card.items() >= _identity(train, judge).items():
         return None
-    with resources.as_file(path) as file, safe_open(file, "pt") as kept:
-        if kept.metadata() != _identity(train, judge):
-            return None
-        return Moments(kept.get_tensor("mean"), kept.get_tensor("covariance"), kept.get_tensor("n").item())
+    kept, _ = artefacts.read(artefacts.find(name, "reference")[0])
+    return Moments(kept["mean"], kept["covariance"], kept["n"].item())
 
 
 def score(fake: Tensor, train, test, judge, seed: int = 0) -> Score:

@@ -9,6 +9,7 @@ from gan_course.widgets.noise import NoiseExplorer
 from gan_course.widgets.playground import Playground
 from gan_course.widgets.prediction import Prediction
 from gan_course.widgets.pulse import Pulse
+from gan_course.widgets.race import Race
 from gan_course.widgets.scores import ScoreExplorer
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Playground",
     "Prediction",
     "Pulse",
+    "Race",
     "ReceptiveField",
     "ScoreExplorer",
     "TrainingMonitor",
