@@ -59,7 +59,8 @@ def field(
     """
 
     def place(points) -> np.ndarray:
-        x = np.clip(np.nan_to_num(np.asarray(points, np.float64), posinf=9e9, neginf=-9e9), -span, span) / span
+        points = np.asarray(points, np.float64).reshape(*np.shape(points)[:-1] or (0,), 2)
+        x = np.clip(np.nan_to_num(points, posinf=9e9, neginf=-9e9), -span, span) / span
         return np.rint((x * [1, -1] + 1) * SIDE / 2).astype(int)
 
     parts, shown = [], set(layers)

@@ -2,13 +2,14 @@
 
 import copy
 import time
+from typing import ClassVar
 
 import ipywidgets as W
 import numpy as np
 
 from gan_course import UserError, data, plotting
 from gan_course.losses import LOSSES
-from gan_course.widgets.controls import button, row
+from gan_course.widgets.controls import button, in_notebook, line, row
 from gan_course.widgets.driver import Driver
 from gan_course.widgets.playground import drawing, words
 from gan_course.widgets.playground.game import BUGS, FRAMES, SPAN, Game, Unwritten, course_steps
@@ -28,10 +29,6 @@ DEFAULTS = {
     "hide": [],
 }
 CONTROLS = ("data", "who", "loss", "lr_d", "lr_g", "seed", "speed", "layers", "history")  # what `hide` may name
-PRESETS = {  # measured over seeds in tests/test_playground.py
-    "healthy": {},
-    "collapse": {"lr_g": 0.002, "lr_d": 0.0001},
-}
 
 
 class Playground(Driver):
@@ -39,16 +36,18 @@ class Playground(Driver):
 
     steps: (discriminator_step, generator_step) in the form of lesson 01, or None for the course's own. settings: `DEFAULTS`,
     as `config` gives them: data ("ring", "grid", "moons", "spiral", "line" or "drawn", with points [[x, y], …] in [-1, 1]),
-    who ("yours", "ours", or a key of `BUGS`: ours with that bug), loss (of the course's steps), lr_d,
-    lr_g, seed, layers (keys of `plotting.LAYERS`) and hide, the controls that are not shown (`CONTROLS`).
-    Raises UserError for a setting or a value that is none.
+    who ("yours", "ours", or a key of `BUGS`: ours with that bug), loss (of the course's steps), lr_d, lr_g, seed, layers (keys
+    of `plotting.LAYERS`) and hide, the controls that are not shown (`CONTROLS`). Raises UserError for any other.
     """
 
     text = "A GAN in two dimensions: run this cell in a notebook to play."
     script = drawing.HAND
+    presets: ClassVar = {"healthy": {}, "collapse": {"lr_g": 0.002, "lr_d": 0.0001}}  # measured in tests/test_playground.py
     SLICE, LONGEST, WAITING, REDRAW, DRAWING = 0.045, 0.3, 1.0, 0.0, 1.0
 
     def __init__(self, steps=None, **settings):
+        if steps is not None and not (isinstance(steps, list | tuple) and len(steps) == 2 and all(map(callable, steps))):
+            raise UserError("steps are two functions: steps=(discriminator_step, generator_step)")
         self._yours, self._next = steps, "d"
         self._settings = _checked({**DEFAULTS, **({"who": "yours"} if steps else {}), **settings}, steps)
         self._before, self._moving = None, False
@@ -57,7 +56,8 @@ class Playground(Driver):
 
     @classmethod
     def from_config(cls, config: dict, steps=None) -> "Playground":
-        """The playground that `config()` described, or a preset of `PRESETS`; steps as above."""
+        """The playground that `config()` described, or one of `presets`; steps as above."""
+        _known(config)
         return cls(steps, **config)
 
     def config(self) -> dict:
@@ -77,14 +77,19 @@ class Playground(Driver):
     # ---------------------------------------------------------------- what one can do
 
     def run(self, steps: int) -> None:
-        """Train for so many steps (D, then G) in the foreground. Raises UserError where a step fails."""
+        """Train for so many steps (D, then G) in the foreground. What stops it is told in a notebook, and raised elsewhere."""
         self.pause()
         with self.busy:
-            for _ in range(steps):
-                self.game.both()
-            self.game.keep()
+            act = self.guarded if in_notebook() else lambda action: action()
+            act(lambda: self._many(steps))
+            self._now()
             self.draw()
         self.renew_picture()
+
+    def _many(self, steps: int) -> None:
+        for _ in range(steps):
+            self.game.both()
+        self.tell(f"{steps:,} steps, now at {self.where()}")
 
     def advance(self, seconds: float) -> None:
         self._before = None
@@ -213,21 +218,22 @@ class Playground(Driver):
 
     def draw(self) -> None:
         """Bring the widgets up to date: the present, or the moment that the history slider points at."""
-        frame = self.game.keep()
-        if not hasattr(self, "_picture"):
-            return
-        live = self._history.value == self._history.max
-        if not live:
-            frame = self.game.frames[int(self._history.value / self._history.max * len(self.game.frames))]
-        self._place.value = "now" if live else f"step {frame.step:,}"
-        by_mouse = f'data-span="{SPAN}" cursor="crosshair"' if self._settings["data"] == DRAWN else ""
-        self._picture.value = self._field(frame).inline(by_mouse)
-        curve = words.curve(self.game.frames, self.game.even(), None if live else frame.step)
-        self._numbers.value = words.numbers(frame, self._before if live else None) + curve
+        with self.busy:
+            frame = self.game.keep()
+            if not hasattr(self, "_picture"):
+                return
+            live = self._history.value == self._history.max
+            if not live:
+                frame = self.game.frames[int(self._history.value / self._history.max * len(self.game.frames))]
+            self._place.value = "now" if live else f"step {frame.step:,}"
+            by_mouse = f'data-span="{SPAN}" cursor="crosshair"' if self._settings["data"] == DRAWN else ""
+            self._picture.value = self._field(frame).inline(by_mouse)
+            curve = words.curve(self.game.frames, self.game.even(), None if live else frame.step)
+            self._numbers.value = words.numbers(frame, self._before if live else None) + curve
 
     def picture(self) -> str:
-        frame = self.game.keep()
-        return self._field(frame).html() + words.numbers(frame)
+        frame, told = self.game.keep(), "" if self._kind == "busy" else line(self._note, self._kind)
+        return self._field(frame).html() + words.numbers(frame) + told
 
     def _field(self, frame) -> plotting.Drawing:
         size = np.linalg.norm(frame.pull, axis=1, keepdims=True)
@@ -276,11 +282,15 @@ class Playground(Driver):
         super().play()
 
 
-def _checked(settings: dict, yours) -> dict:
-    """The settings, each a value that it can have. Raises UserError for any other, and for a name that is none."""
+def _known(settings: dict) -> None:
     for name in settings:
         if name not in DEFAULTS:
             raise UserError(f"a playground has no setting {name!r}; it has {', '.join(DEFAULTS)}")
+
+
+def _checked(settings: dict, yours) -> dict:
+    """The settings, each a value that it can have. Raises UserError for any other."""
+    _known(settings)
     settings = dict(settings)
     choices = {"data": DATA, "loss": LOSSES, "who": WHO}
     for name, known in choices.items():

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_course import UserError, models
+from gan_course import UserError, models, sampling
 from gan_course.losses import LOSSES
 
 SPAN = 1.2  # the plane goes from −SPAN to SPAN
@@ -20,6 +20,7 @@ NEAR = 3  # spreads from a mode within which a fake counts as near it
 FRAMES = 240  # of the history; it is thinned out evenly when it is full
 BUGS = {  # what is wrong in the course's steps, on request
     "no_detach": "no detach in D's step",
+    "shared_step": "no detach, and both optimisers step in D's step",
     "swapped_labels": "labels swapped in D's step",
 }
 
@@ -36,12 +37,15 @@ def course_steps(loss: str = "non_saturating", bug: str = ""):
     chosen = LOSSES[loss]
 
     def discriminator_step(G, D, opt_g, opt_d, x_real, z):
-        x_fake = G(z) if bug == "no_detach" else G(z).detach()
+        x_fake = G(z) if bug in ("no_detach", "shared_step") else G(z).detach()
         logits = D(x_real), D(x_fake)
         loss_d = chosen.d(*(logits[::-1] if bug == "swapped_labels" else logits))
-        opt_d.zero_grad()
+        movers = (opt_d, opt_g) if bug == "shared_step" else (opt_d,)
+        for optimiser in movers:
+            optimiser.zero_grad()
         loss_d.backward()
-        opt_d.step()
+        for optimiser in movers:
+            optimiser.step()
         return loss_d
 
     def generator_step(G, D, opt_g, opt_d, z):
@@ -84,14 +88,13 @@ class Game:
     def reset(self, seed: int, lr_d: float, lr_g: float) -> None:
         """Start over from step 0."""
         self.step, self.frames, self._apart = 0, [], 1
-        self.curve: list[tuple[int, float, float]] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.G, self.D = models.build("mlp", (2,), generator=G_OPTIONS, discriminator=D_OPTIONS)
-        self.opt_g = torch.optim.Adam(self.G.parameters(), lr_g, (0.5, 0.999))
-        self.opt_d = torch.optim.Adam(self.D.parameters(), lr_d, (0.5, 0.999))
+        self.opt_g = torch.optim.Adam(self.G.parameters(), lr_g, (0.5, 0.999), fused=True)
+        self.opt_d = torch.optim.Adam(self.D.parameters(), lr_d, (0.5, 0.999), fused=True)
         self.random = torch.Generator().manual_seed(seed)
-        self.z = self._noise(SCORED)
+        self.z = sampling.noise(SCORED, self.G.noise_dim, seed)
         self.x = self._real(256)
         self.keep()
 
@@ -129,14 +132,13 @@ class Game:
     def by_hand(self, which: str) -> str:
         """One "d" or "g" step on the batch that is measured; returns in words who moved."""
         weights, leaked = self._weights(), self._gradients(self.G)
-        z = self.z[: len(self.x)]
-        self.d_step(self.x, z) if which == "d" else self.g_step(z)
+        x, z = self.x.clone(), self.z[: len(self.x)].clone()  # whatever a step does to them
+        self.d_step(x, z) if which == "d" else self.g_step(z)
         self.step += which == "g"
         moved = tuple(not torch.equal(a, b) for a, b in zip(weights, self._weights(), strict=True))
-        told = f"one {which.upper()} step: {MOVED[moved]}"
-        if which == "d" and not torch.equal(leaked, self._gradients(self.G)):
-            told += ", but a gradient reached it: no detach"
-        return told
+        now = self._gradients(self.G)
+        leak = which == "d" and not moved[0] and now.any() and not torch.equal(now, leaked)
+        return f"one {which.upper()} step: {MOVED[moved]}" + (", but a gradient reached it: no detach" if leak else "")
 
     def _guard(self, which: int, *arguments) -> None:
         """Call a step; what goes wrong in it becomes one line, and an unwritten one is noticed."""
@@ -208,7 +210,7 @@ class Game:
         still = [torch.optim.SGD(net.parameters(), lr=0.0) for net in (G, D)]
         try:
             with torch.enable_grad():
-                self.steps[1](G, D, *still, self.z[:FAKES])
+                self.steps[1](G, D, *still, self.z[:FAKES].clone())
         except (Exception, SystemExit):
             pass  # the step itself will tell
         pulls = [x.grad for x in seen if x.grad is not None and x.shape == (FAKES, 2)]
@@ -222,7 +224,7 @@ class Game:
         return near.float().mean().item(), [i for i in range(len(self.points.modes)) if i not in found]
 
     def _noise(self, n: int) -> Tensor:
-        return torch.randn(n, 2, generator=self.random)
+        return torch.randn(n, self.G.noise_dim, generator=self.random)
 
     def _real(self, n: int) -> Tensor:
         return self.points.data[torch.randint(len(self.points.data), (n,), generator=self.random)]
