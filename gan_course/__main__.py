@@ -245,11 +245,12 @@ def compare(args) -> None:
     recipes = [training.recipe(name, at) for name in args.names]
     images = data.load(args.data, limit=args.limit, device=scale.device(args.device))
     judge = features.classifier(images.name)
-    real, test = data.load(images.name), data.load(images.name, split="test")
-    reference = evaluation.Reference(real, judge)
+    real = data.load(images.name)
+    reference = evaluation.Reference(real, judge, data.load(images.name, split="test"))
     distance = lambda fake: round(reference.frechet(fake), 4)  # noqa: E731
-    report = {"data": images.name, "n_images": len(images), "scale": at, "n_fake": args.n, "reference_real": distance(test.data)}
-    report |= {"reference_split": f"train ({len(real)})", "extractor": f"{judge.name} {judge.hash}"}
+    report = {"data": images.name, "n_images": len(images), "scale": at, "n_fake": args.n, "n_real": len(reference.real(args.n))}
+    report |= {"reference_real": distance(reference.real(args.n)), "reference_split": f"train ({len(real)})"}
+    report |= {"extractor": f"{judge.name} {judge.hash}"}
     report |= {"device": str(images.data.device), "threads": torch.get_num_threads(), "torch": torch.__version__, "runs": []}
     for seed in args.seeds:
         for made_with in recipes:
@@ -274,7 +275,8 @@ def _comparison(report: dict) -> str:
         scores = [run["frechet"] for run in report["runs"] if run["recipe"] == name]
         lines.append(f"{name:16} {'  '.join(f'{s:8.2f}' for s in scores)}   median {statistics.median(scores):.2f}")
     lines.append(
-        f"Fréchet distance on {report['extractor']}, {report['n_fake']} samples; real test images {report['reference_real']:.2f}"
+        f"Fréchet distance on {report['extractor']}, {report['n_fake']} samples; "
+        f"{report['n_real']} real test images {report['reference_real']:.2f}"
     )
     return "\n".join(lines)
 

@@ -213,8 +213,9 @@ def init_batch_norm(net: nn.Module) -> None:
 
 @torch.no_grad()
 def init_dcgan(net: nn.Module) -> int:
-    """Initialise as DCGAN does (Radford et al. 2016, section 4): weights N(0, 0.02), BatchNorm scale N(1, 0.02), all shifts 0.
+    """Initialise as DCGAN does: weights N(0, 0.02) (Radford et al. 2016, section 4), BatchNorm scales N(1, 0.02), shifts 0.
 
+    What the paper does not say, the scales and shifts, is from its authors' code (soumith/dcgan.torch, main.lua).
     Returns the number of layers. Raises ValueError if a layer with parameters is of a kind that it does not know.
     """
     layers = 0
