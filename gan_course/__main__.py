@@ -154,11 +154,12 @@ def compare(args) -> None:
     recipes = [training.recipe(name, at) for name in args.names]
     images = data.load(args.data, limit=args.limit, device=scale.device(args.device))
     judge = features.classifier(images.name)
-    real, test = data.load(images.name), data.load(images.name, split="test")
-    reference = evaluation.Reference(real, judge)
+    real = data.load(images.name)
+    reference = evaluation.Reference(real, judge, data.load(images.name, split="test"))
     distance = lambda fake: round(reference.frechet(fake), 4)  # noqa: E731
-    report = {"data": images.name, "n_images": len(images), "scale": at, "n_fake": args.n, "reference_real": distance(test.data)}
-    report |= {"reference_split": f"train ({len(real)})", "extractor": f"{judge.name} {judge.hash}"}
+    report = {"data": images.name, "n_images": len(images), "scale": at, "n_fake": args.n, "n_real": len(reference.real(args.n))}
+    report |= {"reference_real": distance(reference.real(args.n)), "reference_split": f"train ({len(real)})"}
+    report |= {"extractor": f"{judge.name} {judge.hash}"}
     report |= {"device": str(images.data.device), "threads": torch.get_num_threads(), "torch": torch.__version__, "runs": []}
     for seed in args.seeds:
         for made_with in recipes:
@@ -183,7 +184,8 @@ def _comparison(report: dict) -> str:
         scores = [run["frechet"] for run in report["runs"] if run["recipe"] == name]
         lines.append(f"{name:16} {'  '.join(f'{s:8.2f}' for s in scores)}   median {statistics.median(scores):.2f}")
     lines.append(
-        f"Fréchet distance on {report['extractor']}, {report['n_fake']} samples; real test images {report['reference_real']:.2f}"
+        f"Fréchet distance on {report['extractor']}, {report['n_fake']} samples; "
+        f"{report['n_real']} real test images {report['reference_real']:.2f}"
     )
     return "\n".join(lines)
 
@@ -205,13 +207,14 @@ def sample(args) -> None:
     import numpy as np
     from PIL import Image
 
-    from gan_course.training import checkpoint, trainer
+    from gan_course import sampling
+    from gan_course.training import checkpoint
 
     out = args.out
     if out.suffix not in (".npy", ".png"):
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
-    images = trainer.sample(_generator(args.generator)[0], args.n, args.seed)
     writable(out.parent)
+    images = sampling.sample(_generator(args.generator)[0], args.n, args.seed)
     try:
         if out.suffix == ".npy":
             np.save(out, images.numpy())
@@ -222,15 +225,14 @@ def sample(args) -> None:
 
 
 def evaluate(args) -> None:
-    from gan_course import data, evaluation, features
-    from gan_course.training import trainer
+    from gan_course import data, evaluation, features, sampling
 
     G, trained_on = _generator(args.generator)
     name = args.data or trained_on
     if name is None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     judge = features.Inception(args.inception) if args.inception else features.classifier(name)
-    fake = trainer.sample(G, args.n, args.seed)
+    fake = sampling.sample(G, args.n, args.seed)
     score = evaluation.score(fake, data.load(name), data.load(name, split="test"), judge, args.seed)
     print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_course import UserError, artefacts
+from gan_course.data import mirror_half
 from gan_course.data.standins import MODES
 from gan_course.settings import offline, place, placed
 
@@ -152,8 +153,7 @@ def train_classifier(images, plan: Plan, *, batch_size: int = 128, lr: float = 3
             dy, dx = torch.randint(-2, 3, (2,), generator=rng).tolist()
             x = torch.roll(F.pad(images.batch(index), (2, 2, 2, 2), value=-1), (dy, dx), (2, 3))[..., 2:-2, 2:-2]
             if plan.flip:
-                mirrored = (torch.rand(len(x), generator=rng) < 0.5).to(x.device)
-                x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+                x = mirror_half(x, rng)
             x = x.contiguous(memory_format=torch.channels_last)  # 1.4 times as fast on a CPU
             loss = F.cross_entropy(net(x)[1], images.labels[index])
             optimizer.zero_grad()

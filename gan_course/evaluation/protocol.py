@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -15,7 +14,6 @@ from gan_course.features import by_mode
 
 MEASURES = ("frechet", "kid", "classifier_score", "precision", "recall", "coverage")
 NEIGHBOURS = 5_000  # samples a side, at most, behind precision, recall and coverage
-NOISE = 1_000  # images of uniform noise behind the reference
 INCEPTION_KEYS = {"frechet": "fid", "classifier_score": "inception_score"}
 
 
@@ -29,6 +27,7 @@ class Protocol:
     extractor: str
     resize: str
     n_fake: int
+    n_real: int  # real test images behind reference_real
     n_neighbours: int
     seed: int
 
@@ -42,8 +41,9 @@ class Protocol:
 class Score:
     """The scores of one generator, with their protocol.
 
-    frechet and kid: 0 is the same as the training set. classifier_score: 1 to the number of classes. precision, recall and
-    coverage: 0 to 1. reference_real and reference_noise: the Fréchet distance of real test images and of uniform noise.
+    frechet: 0 for the training set's mean and covariance. kid: 0 on average for the same law. classifier_score: 1 to the number
+    of classes. precision, recall and coverage: 0 to 1. reference_real, reference_noise: the Fréchet distance of n_real test
+    images, and of n_fake images of uniform noise.
     """
 
     protocol: Protocol
@@ -88,7 +88,7 @@ class Reference:
     """
 
     def __init__(self, train, judge, test=None, seed: int = 0):
-        self.judge, self.train, self.test, self.seed = judge, train, test, seed
+        self.judge, self.train, self.test, self.seed, self._references = judge, train, test, seed, {}
         some = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:NEIGHBOURS]
         self.features, probabilities = judge.describe(train.data[some.to(train.data.device)])
         self.shares = class_shares(probabilities)
@@ -125,18 +125,25 @@ class Reference:
             extractor=f"{judge.name} {judge.hash}",
             resize=judge.resize,
             n_fake=n_fake,
+            n_real=0 if self.test is None else min(n_fake, len(self.test)),
             n_neighbours=min(n_fake, len(self.features), NEIGHBOURS),
             seed=seed,
         )
 
-    @cached_property
-    def references(self) -> dict[str, float]:
-        """Fréchet distances of the real test images and of uniform noise."""
+    def real(self, n: int) -> Tensor:
+        """n real test images (N, C, H, W), uint8, or as many as there are: the first after a shuffle by `seed`."""
         if self.test is None:
             raise UserError("a score needs real test images beside it: Reference(train, judge, test)")
-        rng = torch.Generator().manual_seed(0)
-        noise = torch.randint(0, 256, (NOISE, *self.train.shape), generator=rng, dtype=torch.uint8)
-        return {"reference_real": self.frechet(self.test.data), "reference_noise": self.frechet(noise)}
+        chosen = torch.randperm(len(self.test), generator=torch.Generator().manual_seed(self.seed))[:n]
+        return self.test.data[chosen.to(self.test.data.device)]
+
+    def references(self, n: int) -> dict[str, float]:
+        """Fréchet distances of n real test images and of n images of uniform noise: a distance depends on the number."""
+        if n not in self._references:
+            rng = torch.Generator().manual_seed(0)
+            noise = torch.randint(0, 256, (n, *self.train.shape), generator=rng, dtype=torch.uint8)
+            self._references[n] = {"reference_real": self.frechet(self.real(n)), "reference_noise": self.frechet(noise)}
+        return self._references[n]
 
     def score(self, fake: Tensor, seed: int = 0) -> Score:
         """The `Score` of uint8 images (N, C, H, W); seed: what they were drawn with."""
@@ -146,7 +153,7 @@ class Reference:
             protocol=self.protocol(len(fake), seed),
             class_shares=dict(zip(self.classes, (round(s, 4) for s in shares.tolist()), strict=True)),
             missing=tuple(self.classes[i] for i in missing_modes(shares, self.shares)),
-            **self.references,
+            **self.references(len(fake)),
             **self._measure(features, probabilities),
         )
 
