@@ -31,9 +31,9 @@
 #
 # | scale | time | what happens |
 # |---|---|---|
-# | `smoke` | under 30 s | a few steps, to test the notebook: no digits yet |
-# | `cpu` | about 10 min, first digits after 3 | 90 s of live training, then seven recipes of 60 s each |
-# | `gpu` | about 10 min | the same with more steps in the same seconds, scored on 50,000 samples |
+# | `smoke` | under {{smoke_minutes}} | a few steps, to test the notebook: no digits yet |
+# | `cpu` | about {{cpu_minutes}}, first digits after 3 | 90 s of live training, then seven recipes of 60 s each |
+# | `gpu` | about {{gpu_minutes}} | the same with more steps in the same seconds, scored on 50,000 samples |
 #
 # **Part A** ends with your first digits. **Part B** explains what you saw and makes it better.
 #

@@ -30,9 +30,9 @@
 #
 # | scale | time | what happens |
 # |---|---|---|
-# | `smoke` | under 30 s | a few steps per network, to test the notebook |
-# | `cpu` | about 2 min | four generators of 800 steps each |
-# | `gpu` | about 2 min | the same with 4,000 steps each |
+# | `smoke` | under {{smoke_minutes}} | a few steps per network, to test the notebook |
+# | `cpu` | about {{cpu_minutes}} | four generators of 800 steps each |
+# | `gpu` | about {{gpu_minutes}} | the same with 4,000 steps each |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 

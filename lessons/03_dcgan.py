@@ -30,9 +30,9 @@
 #
 # | scale | time | what happens |
 # |---|---|---|
-# | `smoke` | under 30 s | a few steps per network, to test the notebook |
-# | `cpu` | about 9 min | 10,000 images: 90 s of live training, six short runs with and without a rule, 90 s of the remedy |
-# | `gpu` | about 29 min | all 50,000 images, ten minutes each, the large networks |
+# | `smoke` | under {{smoke_minutes}} | a few steps per network, to test the notebook |
+# | `cpu` | about {{cpu_minutes}} | 10,000 images: 90 s of live training, six short runs with and without a rule, 90 s of the remedy |
+# | `gpu` | about {{gpu_minutes}} | all 50,000 images, ten minutes each, the large networks |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 

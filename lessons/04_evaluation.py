@@ -30,9 +30,9 @@
 #
 # | scale | time | what happens |
 # |---|---|---|
-# | `smoke` | under 30 s | a few steps, hundreds of samples: the notebook is tested, the numbers say little |
-# | `cpu` | about 5 min | two runs of 40 s each, scores on up to 10,000 samples |
-# | `gpu` | about 5 min | two runs of 60 s each, scores on up to 50,000 samples |
+# | `smoke` | under {{smoke_minutes}} | a few steps, hundreds of samples: the notebook is tested, the numbers say little |
+# | `cpu` | about {{cpu_minutes}} | two runs of 40 s each, scores on up to 10,000 samples |
+# | `gpu` | about {{gpu_minutes}} | two runs of 60 s each, scores on up to 50,000 samples |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 

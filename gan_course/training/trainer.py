@@ -280,6 +280,22 @@ class Trainer:
         """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""
         return dict(zip(NOTED, self._newest.tolist(), strict=True))
 
+    @torch.no_grad()
+    def measure(self, n: int = 256) -> dict[str, float]:
+        """loss_d, loss_g, d_real and d_fake as the networks stand, on one batch that is always the same; nothing learns or moves.
+
+        As in training: BatchNorm uses the batch, dropout is on (the same units each time).
+        """
+        G, D = (copy.deepcopy(net).train() for net in (self.G, self.D))  # their running averages would move
+        rng = torch.Generator().manual_seed(self.seed)
+        x_real = self.images.batch(torch.randint(len(self.images), (n,), generator=rng).to(self.device))
+        z = noise(n, G.noise_dim, self.seed, self.device)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            real, fake = D(x_real).float(), D(G(z)).float()
+        values = self.loss.d(real, fake), self.loss.g(fake), real.sigmoid().mean(), fake.sigmoid().mean()
+        return {name: value.item() for name, value in zip(NOTED, values, strict=True)}
+
     def _log(self) -> None:
         self._check_finite()
         loss_d, loss_g, d_real, d_fake = self._window.mean(0).tolist()
