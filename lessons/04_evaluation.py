@@ -284,7 +284,7 @@ for n, sets in parts.items():
     print(f"{len(sets):2} sets of {n:6,} samples   " + "   ".join(told))
 
 # %% [markdown]
-# At `cpu` scale the means on the right go up and down within their spread, those on the left fall from line to line.
+# At `cpu` scale the means on the left fall from line to line, those on the right go up and down.
 #
 # ## The classifier score
 # Another idea (Salimans et al. 2016): let the classifier name each image. Good images make it sure, p(y|x) is peaked; a varied generator makes all names equally frequent, the
@@ -696,8 +696,8 @@ final["shipped"] = reference.score(fake)
 show({name: vars(final[name]) for name in sorted(final, key=final.get)} | {"real test images": table["real test images"]})
 
 # %% [markdown]
-# At `cpu` scale: the tuned recipe beats the classic one of the same widths on the Fréchet distance, in the same seconds; the shipped one had more time. Classifier score, recall and coverage put them in the same order. Precision does not: the classic run has the highest, above real
-# test images, and next to no recall: it draws few shapes, all of them safe. On
+# At `cpu` scale: the tuned recipe beats the classic one of the same widths on the Fréchet distance, in the same seconds; the shipped one had more time. Classifier score, recall and coverage put them in the same order. Precision does not: that of the classic run is as high as
+# real test images get, beside next to no recall. It draws few shapes, all of them safe. On
 # built-in stand-ins the shipped generator draws MNIST's digits and is compared with other digits, so it comes out badly: the right score against the wrong reference.
 #
 # ## What to remember
