@@ -72,7 +72,7 @@ plotting.grids({f"generated: {name}": sample(g, 20, seed=3) for name, g in gener
 
 # %% [markdown]
 # Sample by sample both are nearly equally good. B has [collapsed]({{docs}}/glossary.md#mode-collapse): whatever z it is given, it draws from only 20 different ones, each shaken a little; look for twins, digit by digit, and
-# you can find some. Without a suspicion nobody does. By the end of the lesson you have three numbers that see it at once.
+# you can find some. Without a suspicion they are easy to miss. By the end of the lesson you have three numbers that see it at once.
 #
 # ## Losses do not rank GANs
 # Two recipes from lesson 01, the same data and the same time. Besides its losses, each run scores itself now and then: `Trainer` hands samples from fixed
@@ -142,7 +142,7 @@ for name, rows in scored.items():
 #
 # ## Looking, honestly
 # Eyes are the first instrument. Three rules keep them honest: the same noise every time (fixed noise), samples drawn at random, and never the best of many.
-# Here is what breaking the last rule does: left random samples, right the ones of which the classifier is surest.
+# Here is what breaking the last rule does: first random samples, then the ones of which the classifier is surest.
 
 # %%
 fake = sample(G, n_few, seed=0).cpu()
@@ -151,7 +151,7 @@ picked = p_fake.max(1).values.argsort(descending=True)[:32]
 plotting.grids({"generated: at random": fake[:32], "generated: picked": fake[picked]})
 
 # %% [markdown]
-# Same generator. Every paper figure without the word "random" may be the right one.
+# Same generator. A figure in a paper that does not say "random" may be of the second kind.
 #
 # What lies between two z? If G had learned single images by heart, you would expect sudden jumps. Look for them:
 
