@@ -281,7 +281,7 @@ for n, sets in parts.items():
     kernel = [evaluation.kernel_distance(f, reference.features, subsets=3).mean for f in sets]
     columns = {"Fréchet distance": by_size[n], "kernel distance": kernel}
     told = [f"{name} {sum(d) / len(d):6.1f} ± {torch.tensor(d).std(correction=0):5.1f}" for name, d in columns.items()]
-    print(f"{len(sets):2} sets of {n:6,} samples   " + "   ".join(told))
+    print(f"{len(sets):2} × {n:6,} samples   " + "   ".join(told))
 
 # %% [markdown]
 # At `cpu` scale the means on the left fall from line to line, those on the right go up and down.

@@ -142,6 +142,18 @@ CLAIMS = [
     ),
     Claim(
         "04",
+        "A draws too few 2s and too many 9s",
+        "rarest class {share",
+        lambda t: re.search(r"generated: A +rarest class 2 .*, most frequent 9 ", t) is not None,
+    ),
+    Claim(
+        "04",
+        "many 2s, few 5s. Yet it draws every class",
+        "rarest class {share",
+        lambda t: re.search(r"B: collapsed +rarest class 5 \([1-9.]+%\), most frequent 2 ", t) is not None,
+    ),
+    Claim(
+        "04",
         "By every one of these scores C is an excellent generator",
         "copies = torch.roll",
         lambda t: scores(t, "C: copies")[0] < scores(t, "A: shipped")[0]
