@@ -115,3 +115,9 @@ def test_a_question_is_not_answered_beside_it(request, code):
             assert "sealed=" in cell.source and "answer=" not in cell.source and "why=" not in cell.source
         if learners and "spoiler" in cell.metadata.get("tags", []):
             assert not cell.outputs
+
+
+def test_no_picture_needs_a_network(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert not re.search(r"!\[[^\]]*\]\(|<img", cell.source), cell.source[:80]
