@@ -247,7 +247,7 @@ plotting.bars(killed, xlabel="share of units that no fake switches on", title=f"
 
 # %% [markdown]
 # The bar is the median, each dot a seed. G's untrained images are nearly alike, so a part of a layer is off for all of them *before* any training: that is the
-# value to compare with. At `cpu` scale ReLU rises most, to more than nine units in ten, α = 0.2 least, and its units that are off still pass a fifth: they are asleep, not dead. (Off for all
+# value to compare with. At `cpu` scale ReLU rises most, to about nine units in ten, α = 0.2 least, and its units that are off still pass a fifth: they are asleep, not dead. (Off for all
 # fakes is not yet dead, either: a real image may still use the unit.)
 #
 # ## What death does to G
@@ -436,10 +436,11 @@ with torch.no_grad():
     pre = G.net[:-1](z)
 factors = torch.logspace(-1, 2, 25)
 passing = torch.stack([(1 - torch.tanh(f * pre).square()).mean() for f in factors])
+print(f"factor 1: {((1 - torch.tanh(pre).square()) < 0.1).float().mean():.0%} of the pixels have a slope below 0.1")
 plotting.curves(factors.log10(), {"average slope of Tanh": passing}, xlabel="factor, as a power of 10", ylabel="slope")
 
 # %% [markdown]
-# At `cpu` scale, at a factor of 1 (10⁰, the trained generator), most pixels already sit where little passes: paper and ink are the flat ends. That is right
+# At `cpu` scale, at a factor of 1 (10⁰, the trained generator), most pixels sit where little passes: paper and ink are the flat ends. That is right
 # at the end of a training, and slow or stuck at its beginning. A fresh G works where Tanh is steep, because initial weights are drawn so that signals do not grow from layer to
 # layer (Glorot and Bengio 2010, section 4.2):
 

@@ -58,11 +58,17 @@ CLAIMS = [
         lambda t: number(t, "images") < number(t, "run") < number(t, "noise"),
     ),
     Claim(
+        "01",
+        "the judge is sure of its digit more often, if less often than on real ones",
+        "sure = {name",
+        lambda t: number(t, "classic") < number(t, "averaged") < number(t, "real"),
+    ),
+    Claim(
         "02",
-        "At `cpu` scale ReLU rises most, to more than nine units in ten, α = 0.2 least",
+        "At `cpu` scale ReLU rises most, to about nine units in ten, α = 0.2 least",
         "killed |=",
         lambda t: (
-            number(t, "0.0, after") > max(0.9, number(t, "0.01, after")) and number(t, "0.01, after") > number(t, "0.2, after")
+            number(t, "0.0, after") > max(0.85, number(t, "0.01, after")) and number(t, "0.01, after") > number(t, "0.2, after")
         ),
     ),
     Claim(
@@ -82,6 +88,12 @@ CLAIMS = [
         "the paper, at 0, lies in its steep middle instead of at a flat end, and G does not get it clean",
         "values = {name",
         lambda t: number(t, "Tanh, data in [0, 1]    half") > 0.01 and number(t, "Sigmoid, data in [0, 1] half") < 0.002,
+    ),
+    Claim(
+        "02",
+        "(10⁰, the trained generator), most pixels sit where little passes",
+        "passing = torch.stack",
+        lambda t: number(t, "factor 1:") > 50,
     ),
 ]
 
