@@ -3,7 +3,7 @@
 import torch
 
 from gan_course.training import RECIPES
-from gan_course.training.trainer import NOTED
+from gan_course.training.trainer import LOG_EVERY, NOTED
 
 ROWS = 10  # rows of the history that must agree (200 steps): a bad moment is not an illness
 FROM_STEP = 500  # the first steps of a healthy run look like any illness
@@ -22,12 +22,13 @@ def diagnose(history, images, real, recipe=None) -> str | None:
     if not history:
         return None
     recent, found = history[-ROWS:], []
+    span = f"over the last {LOG_EVERY * len(recent)} steps"
     cause = " and ".join(off_recipe(recipe)) if recipe is not None else ""
     remedy = lambda usual: f"{cause[:1].upper()}{cause[1:]}: set it back and press Reset." if cause else usual  # noqa: E731
     loss_d, loss_g = (max((row[key] for row in recent), key=abs) for key in NOTED[:2])
     if max(abs(loss_d), abs(loss_g)) > HUGE:  # what the samples look like then is a consequence
         return (
-            f"the losses explode: up to {loss_d:,.0f} for D and {loss_g:,.0f} for G over the last {len(recent)} rows; an even "
+            f"the losses explode: up to {loss_d:,.0f} for D and {loss_g:,.0f} for G {span}; an even "
             f"game has about 1. {remedy('Try a lower learning rate, and start over.')}"
         )
     if history[-1]["step"] < FROM_STEP:
@@ -35,7 +36,7 @@ def diagnose(history, images, real, recipe=None) -> str | None:
     d_real, d_fake = (sum(row[key] for row in recent) / len(recent) for key in NOTED[2:])
     if d_real > SURE and d_fake < 1 - SURE:
         found.append(
-            f"D wins: D(x) is {d_real:.2f} and D(G(z)) is {d_fake:.2f} over the last {len(recent)} rows, so G learns little. "
+            f"D wins: D(x) is {d_real:.2f} and D(G(z)) is {d_fake:.2f} {span}, so G learns little. "
             + remedy("Try a lower learning rate for D, or dropout in D.")
         )
     variety = relative_variety(images, real)

@@ -266,10 +266,13 @@ print("G received gradients:", any(p.grad is not None for p in trial.G.parameter
 
 # %% [markdown]
 # ## Train, live
-# Press **Train**. Left: the two losses. Right: D's verdict on real and on fake images. Below: what G makes of the same 64 noise vectors, beside real digits.
-# **Pause** whenever you like, take **one D step** or **one G step** and see which loss moves, and drag the history slider to go back in time.
-# The monitor may warn you, of **mode collapse** for one: G draws few kinds of images, so that the samples look alike ([more]({{docs}}/glossary.md#mode-collapse)). The classic recipe may set it off for a
-# while; train on.
+# Press **Train**. Left: what G makes of noise that stays the same, each fake in the frame of D's verdict: solid blue, D takes it for real; dashed orange, for fake.
+# Right: the two losses, and D's output on real and on fake images. Between them: what D would change about one fake of your choice.
+#
+# To see the game itself, **Pause**, set **Speed** to "1 step a second" and press **Train** again: each step is measured on one fixed batch, before → after. Or take
+# **one D step** and **one G step** by hand: each is there to lower its own loss; what does it do to the other's? The history slider goes back in time, **Now** comes back. Where
+# a training looks ill, the monitor says so in words: of **mode collapse**, for one, when the samples look alike because G draws few kinds of images
+# ([more]({{docs}}/glossary.md#mode-collapse)). The classic recipe may set that off for a while; train on.
 
 # %%
 trainer = Trainer(recipe("mlp-classic"), mnist, seed=0)

@@ -220,7 +220,7 @@ def test_at_slow_speeds_every_step_is_measured(monitor, trainer):
     monitor._speed.value = "1 step a second"
     monitor.play()
     tick(monitor)
-    assert trainer.step == 1 and "one full step, before → after" in monitor._numbers.value
+    assert trainer.step == 1 and "one step on one fixed batch, before → after" in monitor._numbers.value
 
 
 def test_losses_that_explode_are_told_with_the_rate_that_did_it(monitor, trainer):
@@ -304,6 +304,14 @@ def test_its_scores_appear_where_they_were_taken(trainer):
     trainer.run(steps=60)
     monitor.draw()
     assert "score: <b>1,234</b> at step 40" in monitor._numbers.value
+    told = []
+    monitor._told.observe(lambda change: told.append((trainer.step, change["new"])), "value")
+    monitor.play()
+    while trainer.step < 100:
+        tick(monitor)
+    assert [step for step, text in told if "scoring 10 samples" in text] == [79]  # before it is taken
+    assert "training…" in told[-1][1] or trainer.step == 200
+    assert trainer.history[3]["frechet"] == 1234.5
     assert "Three panels" in monitor._losses.value and "Fréchet distance" in monitor._losses.value
 
 

@@ -1,5 +1,6 @@
 """The training monitor: train, pause, step and look back. The driver makes it go on; the training is the trainer's."""
 
+import math
 import time
 from pathlib import Path
 
@@ -66,8 +67,9 @@ class TrainingMonitor(Driver):
         self.by_hand(lambda: self._measured(which))
 
     def _measured(self, which: str) -> str:
-        before = self.trainer.measure()
+        before, start = self.trainer.measure(), time.perf_counter()
         self.trainer.substep(which)
+        self.trainer.seconds += time.perf_counter() - start if which == "both" else 0
         self._moved = view.Moved(which, before, self.trainer.measure())
         self._follow()
         return DONE[which]
@@ -110,20 +112,24 @@ class TrainingMonitor(Driver):
         trainer, self._moved = self.trainer, None
         if self.seconds is not None:
             seconds = min(seconds, max(0.0, self.seconds - trainer.seconds))
-        steps = None if self.steps is None else max(0, self.steps - trainer.step)
+        steps = math.inf if self.steps is None else max(0, self.steps - trainer.step)
         if trainer.precision == "auto":
             self.tell("timing fp32 against bf16, to keep the faster…", "busy")
             trainer.run(steps=0)
             self.tell("training…", "busy")
-        trainer.run(steps=steps, seconds=seconds, save=False)
+        due, n = view.scoring(trainer) or (math.inf, 0)
+        if due == 1:
+            self.tell(f"scoring {n:,} samples…", "busy")
+            trainer.run(steps=min(1, steps), save=False)
+            self.tell("training…", "busy")
+        else:
+            trainer.run(steps=min(due - 1, steps), seconds=seconds, save=False)
         if trainer.out is not None and time.perf_counter() - self._saved > 30:
             trainer.save()
             self._saved = time.perf_counter()
 
     def single(self) -> None:
-        start = time.perf_counter()
         self._measured("both")
-        self.trainer.seconds += time.perf_counter() - start
 
     def reached(self) -> bool:
         return view.progress(self.trainer, self.steps, self.seconds)[0] >= 1
@@ -223,13 +229,15 @@ class TrainingMonitor(Driver):
         self._now_button.disabled = live
         if live:
             step, images = trainer.step, trainer.snapshot().cpu()
-            verdict = view.judge(trainer, images, self._chosen)
-            self._wish.value = view.wish(trainer, verdict, self._chosen)
+            chosen = self._chosen
+            verdict = view.judge(trainer, images, chosen)
+            self._wish.value = view.wish(trainer, verdict, chosen)
             self._words.value = line(view.words(trainer, images, self.real) or "", "warning")
         else:
             step, images = trainer.snapshots[int(place * len(trainer.snapshots))]
-            verdict = None
-        self._samples.value = view.samples(trainer, images, step, verdict, self._chosen)
+            verdict, chosen = None, None
+            self._wish.value = line("Of the present: press Now.")
+        self._samples.value = view.samples(trainer, images, step, verdict, chosen)
         self._losses.value = view.losses(trainer, None if live else step, self._moved)
         self._step.value = "now" if live else f"looking back: step {step:,}"
 

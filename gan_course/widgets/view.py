@@ -12,12 +12,13 @@ from gan_course import plotting
 from gan_course.data import normalise
 from gan_course.illness import diagnose
 from gan_course.losses import LOSSES
+from gan_course.training.trainer import LOG_EVERY
 from gan_course.widgets.controls import line
 
 SIDE, ACROSS, DOWN = 60, 448, 384  # pixels: about one picture, and the room for all that are shown; files hold all
 FRAME, GAP = 3, 2
 NAMES = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}
-STEPS = {"d": "one D step", "g": "one G step", "both": "one full step"}
+STEPS = {"d": "one D step", "g": "one G step", "both": "one step"}
 
 
 class Moved(NamedTuple):
@@ -75,14 +76,17 @@ def place(trainer, steps: int | None = None, seconds: float | None = None) -> st
 def numbers(trainer, moved: Moved | None = None) -> str:
     """Both losses and D's outputs, all of one age, as HTML: of a step by hand before and after it; else as the curves end."""
     if moved is not None:
-        told = f"{STEPS[moved.which]}, before → after, on one batch that stays the same:"
+        told = f"{STEPS[moved.which]} on one fixed batch, before → after:"
         values = {k: f"{_loss(moved.before[k])} → <b>{_loss(v)}</b> {_arrow(moved.before[k], v)}" for k, v in moved.after.items()}
     elif trainer.history:
         row = trainer.history[-1]
         told = f"mean of the 20 steps up to {row['step']:,}:"
         values = {k: f"<b>{_loss(row[k])}</b>" for k in NAMES}
     else:
-        told, values = f"at step {trainer.step:,}, on one batch:", {k: f"<b>{_loss(v)}</b>" for k, v in trainer.measure().items()}
+        told, values = (
+            f"at step {trainer.step:,} on one fixed batch:",
+            {k: f"<b>{_loss(v)}</b>" for k, v in trainer.measure().items()},
+        )
     cells = "".join(f"<span>{NAMES[k]} {values[k]}</span>" for k in ("loss_d", "d_real", "loss_g", "d_fake"))
     scored = [row for row in trainer.history if "frechet" in row]
     score = (
@@ -90,6 +94,16 @@ def numbers(trainer, moved: Moved | None = None) -> str:
     )
     grid = "display:grid;grid-template-columns:max-content max-content;column-gap:16px"
     return f'<div style="line-height:1.4;font-variant-numeric:tabular-nums">{told}<div style="{grid}">{cells}</div>{score}</div>'
+
+
+def scoring(trainer) -> tuple[int, int] | None:
+    """(steps until the next score is taken, samples that it takes); None for a training that takes none."""
+    if trainer.scorer is None:
+        return None
+    row = trainer.step - trainer.step % LOG_EVERY + LOG_EVERY
+    while row % trainer.score_every >= LOG_EVERY:
+        row += LOG_EVERY
+    return row - trainer.step, trainer.n_scored
 
 
 def losses(trainer, mark: int | None = None, moved: Moved | None = None) -> str:
@@ -113,15 +127,14 @@ def shown(trainer) -> int:
 def samples(trainer, images, step: int, verdict: Verdict | None = None, chosen: int | None = None) -> str:
     """Fixed-noise samples as one <img>, each in the frame of D's verdict on it; the frame of the chosen one is thick."""
     scale, n = _scale(images), shown(trainer)
-    framed = torch.stack(
-        [_framed(x, scale, None if verdict is None else verdict.outputs[i] > 0.5, i == chosen) for i, x in enumerate(images[:n])]
-    )
+    taken = [None] * n if verdict is None else verdict.outputs[:n] > 0.5
+    framed = torch.stack([_framed(images[i], scale, taken[i], i == chosen) for i in range(n)])
     title = f"fake: the same noise at step {step:,}"
     alt = f"{n} fakes from the same noise at step {step:,}"
     if verdict is None:
         told = "looking back: D's verdicts of then are not kept"
     else:
-        real = int((verdict.outputs[:n] > 0.5).sum())
+        real = int(taken.sum())
         told = f"D takes {real} for real (solid blue frame), {n - real} for fake (dashed orange)"
         alt += f"; {told}"
     columns = ACROSS // framed.shape[-1]
