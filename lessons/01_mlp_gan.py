@@ -520,7 +520,7 @@ checks.mended_step(mended_step)
 # | no `zero_grad` for G | 1.39 and 0.64 | 0.00 and 12.99: D wins |
 # | all four | 1.45 and 0.73 | 1.01 and 0.00 |
 #
-# MNIST, the networks of this lesson, seed 0 (`python tests/notebooks/test_claims.py` measures it again).
+# MNIST, the networks of this lesson, seed 0 (`python tests/test_lesson_01.py` measures it again).
 #
 # </details>
 #

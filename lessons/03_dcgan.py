@@ -447,8 +447,8 @@ moments = [shots[round(i * (len(shots) - 1) / 3)] for i in range(4)]
 plotting.grids({f"step {step}": images[:16] for step, images in dict(moments).items()}, columns=4)
 
 # %% [markdown]
-# What comes first? Measured: the share of an image's variance that is one tile of 4×4 pixels, repeated (a grid), how far patches of 8×8 pixels differ in brightness, and how far red, green
-# and blue differ:
+# What comes first? Measured: the share of an image's variance that is one tile of 4×4 pixels, repeated (a grid), and for patches of 8×8 pixels how far they differ in brightness, and how far
+# red, green and blue differ in them:
 
 # %%
 def grid_share(images, tile=4):
@@ -459,13 +459,13 @@ def grid_share(images, tile=4):
 
 
 for step, images in [*moments, ("real", cifar.data[:64])]:
-    brightness, colour = images.float().mean(1), images.float().std(1).mean()
-    patches = nn.functional.avg_pool2d(brightness, 8).flatten(1).std(1).mean()
-    print(f"step {step:>4}: grid {grid_share(images):5.1%}, brightness of patches ± {patches:3.0f}, colours ± {colour:3.0f}")
+    patches = nn.functional.avg_pool2d(images.float(), 8)
+    brightness, colour = patches.mean(1).flatten(1).std(1).mean(), patches.std(1).mean()
+    print(f"step {step:>4}: grid {grid_share(images):5.1%}, brightness ± {brightness:4.1f}, colour ± {colour:4.1f}")
 
 # %% [markdown]
-# At `cpu` scale a grey grid comes first, then large light and dark patches, colours last. One and a half minutes do not make objects. And mind the grid: the kernel is 4, every pixel is
-# reached equally often, and yet odd and even pixels differ, for their weights do. An even overlap is a fair start; G has to learn the rest.
+# At `cpu` scale a grey grid comes first, then large light and dark patches; colours lag behind. One and a half minutes do not make objects. And mind the grid, which is still there at the end:
+# the kernel is 4, every pixel is reached equally often, and yet odd and even pixels differ, for their weights do. An even overlap is a fair start; G has to learn the rest.
 #
 # ## With and without
 # Each rule on trial: the same seconds, one rule broken. Which costs most? Write your guess down. The sixth run is for a later section: nothing but D's BatchNorm is replaced, by
@@ -530,7 +530,7 @@ plotting.bars(published, xlabel="FID, as published", title="Two code bases, and 
 # betas. Spectral norm is part of it; how large a part, these bars cannot say.
 #
 # What makes a long run drift? The usual explanation: nothing limits how steep D can become, so G's gradient becomes large and erratic. That D tells real from fake too surely cannot be all of
-# it: in StudioGAN's log D's loss is below 0.02 in the first 400 steps already. BatchNorm may add to it: D sees real and fake in separate batches, so it can use what a whole batch has in common.
+# it: in StudioGAN's log D's loss is below 0.02 at steps 100 to 400 already. BatchNorm may add to it: D sees real and fake in separate batches, so it can use what a whole batch has in common.
 #
 # What limits a layer? A matrix makes some vectors longer and others shorter. Its **singular values** are the factors along the directions that it keeps at right angles: a matrix with 3 and ½
 # on its diagonal has the singular values 3 and ½, and stretches every vector by something between. The largest is the most that it can do to any.
@@ -550,7 +550,8 @@ print("largest singular values:", *(f"{v:.1f}" for v in values))
 # %% [markdown]
 # What does that limit? A dense layer with a largest singular value of 1 makes no vector longer. A convolution can: its matrix makes no *patch* longer, but patches overlap. With
 # kernel 4 and stride 2 a pixel lies in up to four patches, so the output can be up to √4 = 2 times as long as the input. LeakyReLU makes nothing longer. Three such convolutions and a
-# dense layer: the logit of this D is nowhere steeper than about 2·2·2·1 = 8. (About: the largest singular value is estimated as D trains, and is found 0.1 % too small now and then.)
+# dense layer: the logit of this D is nowhere steeper than about 2·2·2·1 = 8. (About: the largest singular value is estimated
+# as D trains, so a layer may be a fraction of a percent above 1.)
 
 # %% [markdown]
 # ## The remedy: sndcgan32
@@ -563,7 +564,7 @@ for line in recipe("sndcgan32").differences(recipe("dcgan32")):
 # %% [markdown]
 # Real images are mirrored half of the time (`flip`), and you sample from averaged weights ([`ema`]({{docs}}/glossary.md#ema)), whose BatchNorm statistics are computed afresh. The same
 # seconds as the live run; at `gpu` scale this is the large form, with the seven-convolution D of the spectral-norm paper and a learning rate that falls to 0.
-# What the new D does alone, the bar "spectral norm in D" in the race above says: at `cpu` scale it is no better than "all rules".
+# What the new D does alone, the bar "spectral norm in D" in the race above says: at `cpu` scale it lies near "all rules", above it or below.
 
 # %%
 remedy = Trainer(recipe("sndcgan32", scale.name()), cifar, seed=0, precision=classic.precision, **scoring)
@@ -603,7 +604,7 @@ plotting.curves(steps, gap, xlabel="step", ylabel="D(x) - D(G(z))", title="How f
 #
 # ### Exercise: the steepest logit
 # Measure how steep D's logit is at 64 real images, `x_real`, for both runs, and keep the largest: `models.gradient_at(D, x)`, which you wrote in lesson 02, gives one number per
-# image. At `cpu` scale, which of the two can never exceed 8 (but for the estimate's 0.1 %)?
+# image. At `cpu` scale, which of the two can never exceed 8 (but for that fraction of a percent)?
 
 # %% tags=["stub"] name="steepest_logits"
 steepest = {"dcgan32": ..., "sndcgan32": ...}      # of live["dcgan32"].D and of live["sndcgan32"].D
@@ -622,10 +623,12 @@ checks.steepest_logits(steepest, never_above_8, {name: run.D for name, run in li
 # %%
 for name, value in steepest.items():
     print(f"{name:10} steepest logit: {'not measured yet' if value is ... else f'{value:.3g}'}")
+values = [torch.linalg.matrix_norm(m.weight.flatten(1), 2) for m in remedy.D.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+print("sndcgan32's largest singular values:", *(f"{v:.3f}" for v in values))
 
 # %% [markdown]
-# At `cpu` scale both are far below 8, and `sndcgan32` lies a long way below `dcgan32`: a nearly flat D. G learns from it all the same, because Adam divides each gradient by its usual size: the direction
-# is what counts. So a bound is no forecast. It is what training cannot undo. (The deep D at `gpu` scale has four more convolutions, of
+# At `cpu` scale the bound is out of sight: the D of `sndcgan32` is nearly flat, far flatter than that of `dcgan32`. G learns from it all the same, because Adam divides each gradient by its usual
+# size: the direction is what counts. A bound is no forecast. It is what training cannot undo. (The deep D at `gpu` scale has four more convolutions, of
 # kernel 3 and stride 1: a pixel lies in nine patches, each layer can stretch by 3, and the bound is 8·3⁴ = 648.)
 #
 # Side by side with real images:

@@ -72,7 +72,7 @@ plotting.grids({f"generated: {name}": sample(g, 20, seed=3) for name, g in gener
 
 # %% [markdown]
 # Sample by sample both are nearly equally good. B has [collapsed]({{docs}}/glossary.md#mode-collapse): whatever z it is given, it draws from only 20 different ones, each shaken a little; look for twins, digit by digit, and
-# you can find some. Without a suspicion nobody does. By the end of the lesson you have three numbers that see it at once.
+# you can find some. Without a suspicion they are easy to miss. By the end of the lesson you have three numbers that see it at once.
 #
 # ## Losses do not rank GANs
 # Two recipes from lesson 01, the same data and the same time. Besides its losses, each run scores itself now and then: `Trainer` hands samples from fixed
@@ -142,7 +142,7 @@ for name, rows in scored.items():
 #
 # ## Looking, honestly
 # Eyes are the first instrument. Three rules keep them honest: the same noise every time (fixed noise), samples drawn at random, and never the best of many.
-# Here is what breaking the last rule does: left random samples, right the ones of which the classifier is surest.
+# Here is what breaking the last rule does: first random samples, then the ones of which the classifier is surest.
 
 # %%
 fake = sample(G, n_few, seed=0).cpu()
@@ -151,7 +151,7 @@ picked = p_fake.max(1).values.argsort(descending=True)[:32]
 plotting.grids({"generated: at random": fake[:32], "generated: picked": fake[picked]})
 
 # %% [markdown]
-# Same generator. Every paper figure without the word "random" may be the right one.
+# Same generator. A figure in a paper that does not say "random" may be of the second kind.
 #
 # What lies between two z? If G had learned single images by heart, you would expect sudden jumps. Look for them:
 
@@ -281,10 +281,10 @@ for n, sets in parts.items():
     kernel = [evaluation.kernel_distance(f, reference.features, subsets=3).mean for f in sets]
     columns = {"Fréchet distance": by_size[n], "kernel distance": kernel}
     told = [f"{name} {sum(d) / len(d):6.1f} ± {torch.tensor(d).std(correction=0):5.1f}" for name, d in columns.items()]
-    print(f"{len(sets):2} sets of {n:6,} samples   " + "   ".join(told))
+    print(f"{len(sets):2} × {n:6,} samples   " + "   ".join(told))
 
 # %% [markdown]
-# At `cpu` scale the means on the right go up and down within their spread, those on the left fall from line to line.
+# At `cpu` scale the means on the left fall from line to line, those on the right go up and down.
 #
 # ## The classifier score
 # Another idea (Salimans et al. 2016): let the classifier name each image. Good images make it sure, p(y|x) is peaked; a varied generator makes all names equally frequent, the
@@ -696,8 +696,8 @@ final["shipped"] = reference.score(fake)
 show({name: vars(final[name]) for name in sorted(final, key=final.get)} | {"real test images": table["real test images"]})
 
 # %% [markdown]
-# At `cpu` scale: the tuned recipe beats the classic one of the same widths on the Fréchet distance, in the same seconds; the shipped one had more time. Classifier score, recall and coverage put them in the same order. Precision does not: the classic run has the highest, above real
-# test images, and next to no recall: it draws few shapes, all of them safe. On
+# At `cpu` scale: the tuned recipe beats the classic one of the same widths on the Fréchet distance, in the same seconds; the shipped one had more time. Classifier score, recall and coverage put them in the same order. Precision does not: that of the classic run is as high as
+# real test images get, beside next to no recall. It draws few shapes, all of them safe. On
 # built-in stand-ins the shipped generator draws MNIST's digits and is compared with other digits, so it comes out badly: the right score against the wrong reference.
 #
 # ## What to remember
