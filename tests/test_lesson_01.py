@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from gan_course import data, models
 from gan_course.training import Trainer
 
-CELLS = jupytext.read(Path(__file__).resolve().parents[1] / "lessons" / "01_mlp_gan.py").cells
+ROOT = Path(__file__).resolve().parents[1]
+CELLS = jupytext.read(ROOT / "lessons" / "01_mlp_gan.py").cells
+PROSE = " ".join(" ".join(c.source for c in CELLS if c.cell_type == "markdown").split())
 
 
 def exercise(name: str, tag: str) -> str:
@@ -27,11 +29,18 @@ def test_lesson_01_names_all_that_differs_between_its_steps_and_the_trainers():
     called = lambda source: set(re.findall(r"\.(\w+)\(", source))  # noqa: E731
     steps = inspect.getsource(Trainer.d_step) + inspect.getsource(Trainer.g_step)
     theirs = called(exercise("discriminator_step", "solution") + exercise("generator_step", "solution"))
-    prose = " ".join(" ".join(c.source for c in CELLS if c.cell_type == "markdown").split())
-    text = re.search(r"(\w+) things differ from yours\.(.*?)Does the D step do", prose)
+    text = re.search(r"(\w+) things differ from yours\.(.*?)Does the D step do", PROSE)
     told = set(re.findall(r"`(?:loss\.)?(\w+)", text[2]))
     assert called(steps) - theirs - {"G", "D", "sigmoid", "mean"} == told & called(steps)
     assert text[1] == "Five"
+
+
+def test_the_ends_of_the_ladder_are_quoted_as_the_readme_has_them():
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, words in (("mlp-classic", "the classic recipe alone came to"), ("mlp-tuned", "the last rung to")):
+        row = re.search(rf"(?m)^\| `{name}`[^|]*\| (\d+) \| (\d+) \| (\d+) \|", page)
+        low, middle, high = sorted(row.groups(), key=int)
+        assert f"{words} {low}, {middle} and {high}" in PROSE
 
 
 BUGS = {  # of lesson 01's exercise: what the mended step has → what stands there instead

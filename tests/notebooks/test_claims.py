@@ -39,8 +39,8 @@ CLAIMS = [
     ),
     Claim(
         "01",
-        "three of the six rungs showed on the machine of this lesson's authors, BatchNorm, no momentum and averaging, each "
-        "with more than a fifth off the distance. No dropout, LeakyReLU and faster G did not: their scores stayed within a fifth.",
+        "three of the six rungs took more than a fifth off the distance: BatchNorm, no momentum and averaging. "
+        "No dropout, LeakyReLU and faster G did not: their scores stayed within a fifth.",
         "plotting.bars(ladder",
         lambda t: [share < 0.8 for share in rungs(t)] == [False, True, False, True, False, True] and max(rungs(t)) < 1.2,
     ),
