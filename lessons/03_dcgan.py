@@ -551,7 +551,7 @@ print("largest singular values:", *(f"{v:.1f}" for v in values))
 # What does that limit? A dense layer with a largest singular value of 1 makes no vector longer. A convolution can: its matrix makes no *patch* longer, but patches overlap. With
 # kernel 4 and stride 2 a pixel lies in up to four patches, so the output can be up to √4 = 2 times as long as the input. LeakyReLU makes nothing longer. Three such convolutions and a
 # dense layer: the logit of this D is nowhere steeper than about 2·2·2·1 = 8. (About: the largest singular value is estimated
-# as D trains, so a layer may be a fraction of a percent above 1.)
+# as D trains; after some hundred steps a layer may be a fraction of a percent above 1.)
 
 # %% [markdown]
 # ## The remedy: sndcgan32

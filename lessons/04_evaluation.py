@@ -546,13 +546,14 @@ changes["against the test set"] = evaluation.frechet_distance(f_many, against_te
 changes[f"against {len(part):,} training images"] = evaluation.frechet_distance(f_many, f_train[: len(part)])
 elsewhere = evaluation.moments(other.features(part))
 changes["the same, another extractor"] = evaluation.frechet_distance(other.features(many), elsewhere)
-noise_elsewhere = evaluation.frechet_distance(other.features(noise), elsewhere)
-print(f"noise: {reference.frechet(noise):,.0f} on these features, {noise_elsewhere:,.0f} on the other extractor's")
+for who, images in {"real test images": real, "A: shipped": fake, "B: collapsed": fake_b}.items():
+    theirs = evaluation.frechet_distance(other.features(images), elsewhere)
+    print(f"{who:18} this lesson's extractor {reference.frechet(images):6.1f}, the other {theirs:6.1f}")
 plotting.bars(changes, xlabel="Fréchet distance of one and the same generator")
 
 # %% [markdown]
 # Not one weight of the generator changed. Another seed moves the score, sets of fewer samples scatter and lie higher on average, another reference moves it again. The last bar cannot be
-# read beside the others, wherever it ends: its features have another scale, as the two distances of noise say.
+# read beside the others, wherever it ends: at `cpu` scale the other extractor sees real test images and B further away than ours does, and A nearer.
 #
 # ### Exercise: how far a score moves by itself
 # Five draws from generator A: the Fréchet distance of `n_few` samples for each of the seeds 0 to 4. `sample(G, n, seed)` draws, `reference.frechet(images)` scores.
