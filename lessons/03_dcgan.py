@@ -587,17 +587,20 @@ live = {"dcgan32": classic, "sndcgan32": remedy}
 scored = {name: [row for row in run.history if "frechet" in row] for name, run in live.items()}
 steps = {name: [row["step"] for row in rows] for name, rows in scored.items()}
 values = {name: [row["frechet"] for row in rows] for name, rows in scored.items()}
-plotting.curves(steps, values, xlabel="step", ylabel="Fréchet distance", title=f"Scored every {every:,} steps, {n_scored:,} samples")
+title = f"Scored every {every:,} steps, {n_scored:,} samples"
+chart = plotting.curves(steps, values, xlabel="step", ylabel="Fréchet distance", title=title)
+chart if any(values.values()) else print("nothing was scored at this scale")
 
 # %% [markdown]
-# At `cpu` scale this is the beginning, where both fall. At `gpu` scale look at the right end of the classic curve: does it rise again? (At `smoke` scale nothing is scored.)
+# At `cpu` scale this is the beginning, where both fall. At `gpu` scale look at the right end of the classic curve: does it rise again?
 #
 # How sure is D of itself in the two runs? 0: D cannot tell (a good G, or a D that has learned little); 1: D has won.
 
 # %%
 gap = {name: [row["d_real"] - row["d_fake"] for row in run.history] for name, run in live.items()}
 steps = {name: [row["step"] for row in run.history] for name, run in live.items()}
-plotting.curves(steps, gap, xlabel="step", ylabel="D(x) - D(G(z))", title="How far D is ahead")
+chart = plotting.curves(steps, gap, xlabel="step", ylabel="D(x) - D(G(z))", title="How far D is ahead")
+chart if any(gap.values()) else print("too few steps at this scale")
 
 # %% [markdown]
 # At `cpu` scale the classic D is sure, and the other one hardly tells real from fake: its gap stays near 0, though G gets better. How steep are the two?

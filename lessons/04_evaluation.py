@@ -101,7 +101,7 @@ widgets.Prediction(
 # %%
 precision, runs = "auto", {}
 for name in ("mlp-classic", "mlp-tuned"):
-    every = 5 if budget.rung_steps else 100
+    every = 20 if budget.rung_steps else 100
     run = Trainer(recipe(name), mnist, scorer=reference.frechet, score_every=every, n_scored=n_few, precision=precision)
     runs[name] = run.run(steps=budget.rung_steps, seconds=budget.rung_seconds)
     precision = run.precision
@@ -131,6 +131,9 @@ plotting.curves(steps, values, xlabel="step", ylabel="Fréchet distance", log=Tr
 
 # %%
 for name, rows in scored.items():
+    if len(rows) < 3:
+        print(f"{name:12} {len(rows)} scores are too few to rank")
+        continue
     ranks = [torch.tensor([row[key] for row in rows]).argsort().argsort().double() for key in ("loss_g", "frechet")]
     agreement = torch.corrcoef(torch.stack(ranks))[0, 1]
     print(f"{name:12} rank correlation of G's loss and the score: {agreement:+.2f} over {len(rows)} scores")
