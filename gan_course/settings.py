@@ -1,6 +1,7 @@
 """What the user sets: files and folders by name, and the variables GAN_COURSE_…; one rule each, for the whole package."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from gan_course import UserError
@@ -23,6 +24,17 @@ def place(name) -> Path:
         shown = ascii(text if len(text) < 80 else text[:60] + "…")
         raise UserError(f"no file or folder can be at {shown} ({getattr(error, 'strerror', None) or error})") from error
     return path
+
+
+def writable(folder) -> Path:
+    """The folder of that name, made where it is missing and tried, so that hours of work are not lost. UserError if it is none."""
+    folder = place(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}; choose another folder") from error
+    return folder
 
 
 def placed(variable: str) -> Path | None:
