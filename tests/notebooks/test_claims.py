@@ -251,7 +251,7 @@ def scores(text: str, who: str) -> list[float]:
 
 
 def further(text: str, who: str) -> bool:
-    """Whether lesson 04's other extractor gives a larger distance: "B: collapsed   this lesson's extractor 223.9, the other 290.2"."""
+    """Whether lesson 04's other extractor gives a larger distance: "B: …   this lesson's extractor 223.9, the other 290.2"."""
     line = re.search(rf"(?m)^{re.escape(who)} +this .*$", text)[0]
     return number(line, "the other") > number(line, "extractor")
 
