@@ -110,7 +110,7 @@ for name in ("mlp-classic", "mlp-tuned"):
 # %% [markdown]
 # The losses of G, and the scores, over the same steps:
 
-# %%
+# %% tags=["spoiler"]
 steps = {f"{name}": [row["step"] for row in run.history] for name, run in runs.items()}
 loss_g = {f"{name}": [row["loss_g"] for row in run.history] for name, run in runs.items()}
 plotting.curves(steps, loss_g, xlabel="step", ylabel="loss of G", title="Which one draws better?")
@@ -257,7 +257,7 @@ widgets.Prediction(
 # %% [markdown]
 # Measured on up to ten sets of 100, 200, … samples. The sets of one size share no sample:
 
-# %%
+# %% tags=["spoiler"]
 many = sample(G, budget.n_eval, seed=1).cpu()
 f_many, p_many = judge.describe(many)
 sizes = [n for n in (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000) if n <= budget.n_eval]
