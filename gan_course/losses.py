@@ -10,7 +10,8 @@ from torch import Tensor
 def d_logistic(logits_real: Tensor, logits_fake: Tensor) -> Tensor:
     """Discriminator loss −E[log D(x)] − E[log(1 − D(G(z)))], logits (N, 1) → scalar (Goodfellow et al. 2014, eq. 1).
 
-    softplus(−s) = −log sigmoid(s) exactly, and never overflows; at D = 1/2 the loss is 2·ln 2.
+    softplus(−s) = −log sigmoid(s), and never overflows; at D = 1/2 the loss is 2·ln 2. Beyond 20 torch takes
+    softplus(s) for s: float32 rounds the difference away.
     """
     return F.softplus(-logits_real).mean() + F.softplus(logits_fake).mean()
 

@@ -190,11 +190,12 @@ def build(architecture: str, image_shape, *, generator=None, discriminator=None)
     if architecture not in ARCHITECTURES:
         raise UserError(f"no architecture called {architecture!r}; there are: {', '.join(ARCHITECTURES)}")
     made = ARCHITECTURES[architecture]
-    h, w = image_shape[1:]
-    if made.size is not None and (h, w) != (made.size, made.size):
-        fitting = [name for name, a in ARCHITECTURES.items() if a.size in (None, h) and h == w]
-        there_is = f"for them there is: {', '.join(fitting)}" if fitting else "resize them to it"
-        raise UserError(f"{architecture} makes images of {made.size}×{made.size} pixels, these have {h}×{w}; {there_is}")
+    size = tuple(image_shape[1:])
+    if made.size is not None and size != (made.size, made.size):
+        fitting = [name for name, a in ARCHITECTURES.items() if a.size is None or size == (a.size, a.size)]
+        there_is = f"for them there is: {', '.join(fitting)}" if len(set(size)) < 2 else "resize them to it"
+        these = f"these have {'×'.join(map(str, size))}" if size else "these are points"
+        raise UserError(f"{architecture} makes images of {made.size}×{made.size} pixels, {these}; {there_is}")
     G, D = (
         made.G(image_shape, **made.generator | (generator or {})),
         made.D(image_shape, **made.discriminator | (discriminator or {})),
@@ -212,8 +213,9 @@ def init_batch_norm(net: nn.Module) -> None:
 
 @torch.no_grad()
 def init_dcgan(net: nn.Module) -> int:
-    """Initialise as DCGAN does (Radford et al. 2016, section 4): weights N(0, 0.02), BatchNorm scale N(1, 0.02), all shifts 0.
+    """Initialise as DCGAN does: weights N(0, 0.02) (Radford et al. 2016, section 4), BatchNorm scales N(1, 0.02), shifts 0.
 
+    What the paper does not say, the scales and shifts, is from its authors' code (soumith/dcgan.torch, main.lua).
     Returns the number of layers. Raises ValueError if a layer with parameters is of a kind that it does not know.
     """
     layers = 0

@@ -31,9 +31,9 @@
 #
 # | scale | time | what happens |
 # |---|---|---|
-# | `smoke` | under 30 s | a few steps, to test the notebook: no digits yet |
-# | `cpu` | about 10 min, first digits after 3 | 90 s of live training, then seven recipes of 60 s each |
-# | `gpu` | about 10 min | the same with more steps in the same seconds, scored on 50,000 samples |
+# | `smoke` | under {{smoke_minutes}} | a few steps, to test the notebook: no digits yet |
+# | `cpu` | about {{cpu_minutes}}, first digits after 3 | 90 s of live training, then seven recipes of 60 s each |
+# | `gpu` | about {{gpu_minutes}} | the same with more steps in the same seconds, scored on 50,000 samples |
 #
 # **Part A** ends with your first digits. **Part B** explains what you saw and makes it better.
 #
@@ -263,8 +263,12 @@ print("G received gradients:", any(p.grad is not None for p in trial.G.parameter
 
 # %% [markdown]
 # ## Train, live
-# Press **Train**. Left: the two losses. Right: D's verdict on real and on fake images. Below: what G makes of the same 64 noise vectors, beside real digits.
-# **Pause** whenever you like, take **one D step** or **one G step** and see which loss moves, and drag the history slider to go back in time.
+# Press **Train**. Left: what G makes of noise that stays the same, each fake in the frame of D's verdict: solid blue, D takes it for real; dashed orange, for fake.
+# Right: the two losses, and D's output on real and on fake images. Between them: what D would change about one fake of your choice.
+#
+# To see the game itself, **Pause**, set **Speed** to "1 step a second" and press **Train** again: each step is measured on one fixed batch, before → after. Or take
+# **one D step** and **one G step** by hand: each lowers its own loss; what does it do to the other's? The history slider goes back in time, **Now** comes back. Where
+# a training looks ill, the monitor says so in words.
 
 # %%
 trainer = Trainer(recipe("mlp-classic"), mnist, seed=0)
@@ -558,20 +562,24 @@ with torch.no_grad():
     print("two z give two images:", G(torch.randn(64, 100)).std(0).mean().item() > 0.01)
 
 # %% [markdown]
-# The race. At `cpu` scale this takes about eight minutes; each line appears when its rung is done.
+# The race. Every rung gets the same seconds, in turns of a few seconds each, so you see all of them move: a bar for the way behind it, eight digits from
+# noise that stays the same, and the score on arrival. At `cpu` scale this takes about eight minutes. Stop the cell whenever you like; run it again and the race goes on.
 
 # %%
-runs, ladder = {}, {}
-for name, rung in rungs.items():
-    runs[name] = Trainer(rung, mnist, seed=0, precision=trainer.precision)
-    runs[name].run(steps=budget.rung_steps, seconds=budget.rung_seconds)
-    ladder[name] = frechet(runs[name].sample(budget.n_eval))
-    print(f"{name:14} {runs[name].step:6} steps in {runs[name].seconds:3.0f} s   Fréchet distance {ladder[name]:7.1f}")
+runs = {name: Trainer(rung, mnist, seed=0, precision=trainer.precision) for name, rung in rungs.items()}
+race = widgets.Race(runs, frechet, steps=budget.rung_steps, seconds=budget.rung_seconds, n=budget.n_eval)
+
+# %% [markdown]
+# Off they go:
+
+# %% tags=["spoiler"]
+race.run()
 
 # %% [markdown]
 # The same numbers as a picture, lower is better:
 
-# %%
+# %% tags=["spoiler"]
+ladder = race.scores
 plotting.bars(ladder, xlabel="Fréchet distance, logarithmic: lower is better", log=True, title="One change at a time, same seconds")
 
 # %% [markdown]

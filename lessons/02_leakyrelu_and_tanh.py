@@ -30,9 +30,9 @@
 #
 # | scale | time | what happens |
 # |---|---|---|
-# | `smoke` | under 30 s | a few steps per network, to test the notebook |
-# | `cpu` | about 2 min | four generators of 800 steps each |
-# | `gpu` | about 2 min | the same with 4,000 steps each |
+# | `smoke` | under {{smoke_minutes}} | a few steps per network, to test the notebook |
+# | `cpu` | about {{cpu_minutes}} | four generators of 800 steps each |
+# | `gpu` | about {{gpu_minutes}} | the same with 4,000 steps each |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
@@ -362,7 +362,10 @@ checks.tanh_from_sigmoid(tanh_from_sigmoid)
 # %% tags=["nbval-check-output"]
 class LeftInZeroOne(data.Images):
     def batch(self, index):
-        return self.data[index].float() / 255  # the "× 2 − 1" is missing
+        return self.data[index].float() / 255      # the "× 2 − 1" is missing
+
+    def kept(self, x):
+        return super().kept(x * 2 - 1)             # the way back to bytes, for pictures
 
 
 unscaled = LeftInZeroOne(**vars(mnist))
@@ -398,10 +401,7 @@ for name, run in runs.items():
 # Look at D's outputs first: where D is sure of both (1.00 and 0.00), G has lost. Then the pictures, each brought from its own data's range to grey levels:
 
 # %%
-with torch.no_grad():
-    drawn = {name: run.generator()(z[:32]) for name, run in runs.items()}
-shown = {f"fake: {name}": data.denormalise(x * 2 - 1 if "[0, 1]" in name else x) for name, x in drawn.items()}
-plotting.grids(shown, across=5)
+plotting.grids({f"fake: {name}": run.sample(32, seed=1) for name, run in runs.items()}, across=5)
 
 # %% [markdown]
 # And the values behind them:

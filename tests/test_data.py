@@ -340,3 +340,40 @@ def test_batches_and_the_way_back():
     assert torch.equal(data.denormalise(x), images.data[[3, 1]])
     assert data.denormalise(torch.tensor([-2.0, 2.0])).tolist() == [0, 255]
     assert repr(images) == "digits train: 50 images 1×28×28 on cpu, built in (scikit-learn)"
+
+
+GREY = torch.randint(0, 256, (6, 1, 5, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+ZEROS = torch.zeros(6, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [
+        (GREY / 255, ZEROS, "not torch.float32: floats in"),
+        (GREY / 127.5 - 1, ZEROS, "not torch.float32: floats in"),
+        (GREY.long(), ZEROS, "not torch.int64"),
+        (GREY.permute(0, 2, 3, 1), ZEROS, r"x.permute\(0, 3, 1, 2\)"),
+        (GREY[:, 0], ZEROS, r"x\[:, None\]"),
+        (GREY.expand(-1, 2, -1, -1), ZEROS, r"not \(6, 2, 5, 5\)"),
+        (GREY[0], ZEROS, r"not \(1, 5, 5\)"),
+        (GREY.numpy(), ZEROS, "not ndarray"),
+        ([GREY], ZEROS, "not list"),
+        (GREY[:0], ZEROS[:0], "nothing in it"),
+        (GREY, ZEROS[:5], r"labels are int64 of shape \(6,\)"),
+        (GREY, ZEROS.float(), "not torch.float32"),
+        (GREY, ZEROS.tolist(), "not list"),
+        (GREY, ZEROS + 1, "labels run from 1 to 1; with 1 classes"),
+        (GREY, ZEROS - 1, "labels run from -1"),
+        (GREY, ZEROS.to("meta"), "on its device"),
+    ],
+)
+def test_own_images_are_refused_where_they_enter(images, labels, words):
+    with pytest.raises(UserError, match=words) as error:
+        data.Images(images, labels, ("a",), "own", "train", "mine")
+    assert "\n" not in str(error.value)
+
+
+def test_own_images_of_any_size_are_taken():
+    for images in (GREY, GREY.expand(-1, 3, -1, -1), GREY[..., :3]):
+        own = data.Images(images, ZEROS, ("a",), "own", "train", "mine")
+        assert torch.equal(own.kept(own.batch(torch.arange(6))), images)

@@ -37,7 +37,7 @@ ILL = {
         "D hardly learns": TUNED.vary(lr_d=1e-5),
         "D drops 80 % of its units": CLASSIC.vary(lr_g=5e-3, discriminator={"dropout": 0.8}),
     },
-    "run away": {
+    "explode": {
         "learning rate of D 10": TUNED.vary(lr_d=10.0),
         "both learning rates 10": CLASSIC.vary(lr_g=10.0, lr_d=10.0),
     },
@@ -59,7 +59,7 @@ def watch(recipe: Recipe, seed: int, steps: int) -> Seen:
     try:
         while trainer.step < steps:
             trainer.run(steps=50)
-            told.append(illness.diagnose(trainer.history, trainer.snapshot(), images.data[:64]) or "")
+            told.append(illness.diagnose(trainer.history, trainer.snapshot(), images.data[:64], recipe) or "")
     except Diverged as error:
         return Seen([*told, str(error)], 0)
     return Seen(told, digits(trainer.snapshot(), images))

@@ -176,7 +176,7 @@ def test_averaged_generator_is_its_own_network(digits):
 
 def test_saved_generator_makes_the_same_images(digits, tmp_path):
     t = Trainer(small("mlp-tuned"), digits, precision="fp32", out=tmp_path).run(steps=25)
-    from gan_course.training.trainer import sample
+    from gan_course.sampling import sample
 
     assert torch.equal(sample(checkpoint.load_generator(tmp_path), 30, seed=4), t.sample(30, seed=4))
     rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
@@ -297,7 +297,7 @@ def test_scores_during_training_stand_in_the_history_and_change_nothing(digits):
     assert all(torch.equal(a, b) for a, b in zip(plain.G.parameters(), run.G.parameters(), strict=True))
     best = min((row["frechet"], row["step"]) for row in run.history if "frechet" in row)
     assert (run.best["frechet"], run.best["step"]) == best
-    from gan_course.training.trainer import sample
+    from gan_course.sampling import sample
 
     assert blackness(sample(run.best_generator(), 30, seed=0)) == run.best["frechet"]
     with pytest.raises(UserError, match="no score was taken yet"):
@@ -328,11 +328,11 @@ def test_scoring_is_not_training_time(digits):
 
 
 def test_a_generator_that_makes_nan_is_named(digits):
-    from gan_course.training.trainer import sample
+    from gan_course.sampling import sample
 
     G = Trainer(small("mlp-classic"), digits, precision="fp32").generator()
     list(G.parameters())[-1].fill_(float("nan"))
-    with pytest.raises(UserError, match="image 0 of the generator holds NaN"):
+    with pytest.raises(UserError, match="sample 0 of the generator holds NaN"):
         sample(G, 5)
 
 

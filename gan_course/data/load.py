@@ -1,6 +1,5 @@
 """`load`: from a folder, the cache, a download or the built-in stand-ins, in this order."""
 
-import os
 import pickle
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 from gan_course import UserError
 from gan_course.data import download, standins
 from gan_course.data.images import Images
+from gan_course.settings import placed
 
 NAMES = ("mnist", "cifar10", "digits", "shapes")
 SPLITS = ("train", "test")
@@ -56,10 +56,10 @@ def available() -> dict[str, str | None]:
 
 def folders() -> dict[str, Path]:
     """Where data sets are looked for, in order: {"GAN_COURSE_DATA": …, "the cache": …}."""
-    given = os.environ.get("GAN_COURSE_DATA", "")
-    if given and not Path(given).expanduser().is_dir():
+    given = placed("GAN_COURSE_DATA")
+    if given and not given.is_dir():
         raise UserError(f"GAN_COURSE_DATA={given} is not a folder; correct it, or unset it to use the cache")
-    return ({"GAN_COURSE_DATA": Path(given).expanduser()} if given else {}) | {"the cache": download.cache()}
+    return ({"GAN_COURSE_DATA": given} if given else {}) | {"the cache": download.cache()}
 
 
 def _local(name: str) -> tuple[Path | None, str]:

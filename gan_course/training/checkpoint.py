@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from gan_course import UserError, __version__
+from gan_course import UserError, __version__, artefacts
 from gan_course.models import build
+from gan_course.settings import place
 from gan_course.training.recipes import Recipe
 
 FORMAT = 2
@@ -23,10 +23,10 @@ COLUMNS = ("step", "images", "seconds", "loss_d", "loss_g", "d_real", "d_fake")
 
 def save(trainer, folder) -> None:
     """Write the run to `folder`. Every file is written aside and renamed, checkpoint.pt last: a crash leaves the old one."""
-    folder = Path(folder)
+    folder = place(folder)
     try:
         (folder / "samples").mkdir(parents=True, exist_ok=True)
-        _replace(folder / "config.json", lambda p: p.write_text(json.dumps(config(trainer), indent=1) + "\n"))
+        _replace(folder / "config.json", lambda p: p.write_text(json.dumps(config(trainer), indent=1) + "\n", encoding="utf-8"))
         cut_history(folder, trainer.history)
         _save_samples(folder / "samples", trainer.snapshots)
         weights = {k: v.contiguous().cpu() for k, v in trainer.generator().state_dict().items()}
@@ -58,14 +58,14 @@ def _replace(path: Path, write) -> None:
 
 def append_history(folder, row: dict) -> None:
     """Add one row to history.jsonl, so that a run can be watched from outside."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    with open(Path(folder) / "history.jsonl", "a") as file:
+    place(folder).mkdir(parents=True, exist_ok=True)
+    with open(place(folder) / "history.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
 
 
 def cut_history(folder, rows: list[dict]) -> None:
     """Make history.jsonl hold these rows and no later ones: a killed run has logged more than its checkpoint knows."""
-    _replace(Path(folder) / "history.jsonl", lambda p: p.write_text("".join(json.dumps(r) + "\n" for r in rows)))
+    _replace(place(folder) / "history.jsonl", lambda p: p.write_text("".join(json.dumps(r) + "\n" for r in rows), "utf-8"))
 
 
 def config(trainer) -> dict:
@@ -117,7 +117,7 @@ def state(trainer) -> dict:
 
 def resume(cls, folder, images, recipe: Recipe | None, seed: int | None):
     """See `Trainer.resume`."""
-    saved = load(Path(folder) / "checkpoint.pt")
+    saved = load(place(folder) / "checkpoint.pt")
     made_with = Recipe(**{k: tuple(v) if k == "betas" else v for k, v in saved["recipe"].items()})
     wrong = made_with.differences(recipe) if recipe is not None else []
     if seed is not None and seed != saved["seed"]:
@@ -163,18 +163,17 @@ def load(path: Path) -> dict:
 
 def load_config(folder) -> dict:
     """The config.json of a run. Raises UserError if there is none."""
-    path = Path(folder) / "config.json"
+    path = place(folder) / "config.json"
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"no readable {path} ({type(error).__name__}); give the folder that `train --out` wrote to") from error
 
 
 def made_for(path) -> str | None:
     """Name of the data set that a saved generator was trained on; None if the file does not say."""
-    path = Path(path)
-    with safe_open(path if path.suffix == ".safetensors" else path / "generator.safetensors", "pt") as tensors:
-        return (tensors.metadata() or {}).get("data")
+    path = place(path)
+    return artefacts.read(path if path.suffix == ".safetensors" else path / "generator.safetensors")[1].get("data")
 
 
 def load_generator(path) -> nn.Module:
@@ -182,18 +181,16 @@ def load_generator(path) -> nn.Module:
 
     Raises UserError if it is missing or damaged.
     """
-    path = Path(path)
+    path = place(path)
     file = path if path.suffix == ".safetensors" else path / "generator.safetensors"
     if not file.is_file():
         raise UserError(f"no generator at {file}; give the folder that `train --out` wrote to")
+    weights, meta = artefacts.read(file)
     try:
-        with safe_open(file, "pt") as tensors:
-            meta = tensors.metadata()
-            weights = {k: tensors.get_tensor(k) for k in tensors.keys()}  # noqa: SIM118 (not a dict)
         made_with = Recipe(**json.loads(meta["recipe"]))
         G, _ = build(made_with.architecture, json.loads(meta["image_shape"]), generator=made_with.generator)
-        G.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        G.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{file} cannot be read ({type(error).__name__}); it is damaged or of another version") from error
     return G.eval().requires_grad_(False)
 

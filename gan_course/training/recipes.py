@@ -75,8 +75,9 @@ RECIPES = {
     ]
 }
 
-# What a recipe changes at full scale: the generator and the seven-convolution discriminator of the spectral-norm paper
-# (Miyato et al. 2018, table 3), which are three times slower and pay only over hundreds of thousands of steps.
+# What a recipe changes at full scale: the layers of the generator (noise stays 100; theirs is 128) and of the seven-convolution
+# discriminator of the spectral-norm paper (Miyato et al. 2018, table 3), which are three times slower and are meant for
+# hundreds of thousands of steps.
 AT_SCALE = {
     ("sndcgan32", "gpu"): {
         "generator": {"widths": (512, 256, 128, 64), "last_conv": True},

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_course import UserError
+from gan_course.data import mirror_half
 from gan_course.losses import LOSSES
 from gan_course.models import build, recompute_batch_norm
+from gan_course.sampling import draw, noise, sample
 from gan_course.training import checkpoint
 from gan_course.training.recipes import Recipe
 
@@ -79,7 +81,7 @@ class Trainer:
         self.loss = LOSSES[recipe.loss]
         self._ema_decay = torch.tensor(0.0, device=self.device)
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False) if recipe.ema else None
-        self.z_fixed = torch.randn(64, self.G.noise_dim, generator=_generator(self.device, seed + 1), device=self.device)
+        self.z_fixed = noise(images.fixed, self.G.noise_dim, seed + 1, self.device)
         self.step, self.images_seen, self.seconds = 0, 0, 0.0
         self.best = None
         self._scoring = 0.0  # seconds spent in the scorer
@@ -147,8 +149,7 @@ class Trainer:
         size = (self.recipe.batch_size,)
         x = self.images.batch(torch.randint(len(self.images), size, generator=self.rng, device=self.device))
         if self.recipe.flip:
-            mirrored = torch.rand(size, generator=self.rng, device=self.device) < 0.5
-            x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+            x = mirror_half(x, self.rng)
         return x
 
     def noise(self) -> Tensor:
@@ -279,6 +280,22 @@ class Trainer:
         """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""
         return dict(zip(NOTED, self._newest.tolist(), strict=True))
 
+    @torch.no_grad()
+    def measure(self, n: int = 256) -> dict[str, float]:
+        """loss_d, loss_g, d_real and d_fake as the networks stand, on one batch that is always the same; nothing learns or moves.
+
+        As in training: BatchNorm uses the batch, dropout is on (the same units each time).
+        """
+        G, D = (copy.deepcopy(net).train() for net in (self.G, self.D))  # their running averages would move
+        rng = torch.Generator().manual_seed(self.seed)
+        x_real = self.images.batch(torch.randint(len(self.images), (n,), generator=rng).to(self.device))
+        z = noise(n, G.noise_dim, self.seed, self.device)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            real, fake = D(x_real).float(), D(G(z)).float()
+        values = self.loss.d(real, fake), self.loss.g(fake), real.sigmoid().mean(), fake.sigmoid().mean()
+        return {name: value.item() for name, value in zip(NOTED, values, strict=True)}
+
     def _log(self) -> None:
         self._check_finite()
         loss_d, loss_g, d_real, d_fake = self._window.mean(0).tolist()
@@ -296,7 +313,7 @@ class Trainer:
         start = time.perf_counter()
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             G = self.generator(n_statistics=min(2_000, self.n_scored))
-            value = float(self.scorer(sample(G, self.n_scored, seed=self.seed)))
+            value = float(self.scorer(sample(G, self.n_scored, self.seed, keep=self.images.kept)))
         if self.best is None or value < self.best["frechet"]:
             weights = {k: v.cpu().contiguous().clone() for k, v in G.state_dict().items()}
             self.best = {"step": self.step, "frechet": value, "weights": weights}
@@ -323,8 +340,7 @@ class Trainer:
         """
         G = copy.deepcopy(self.G if self.G_ema is None else self.G_ema).requires_grad_(False)
         if self.G_ema is not None:
-            z = torch.randn(n_statistics, G.noise_dim, generator=_generator(self.device, 0), device=self.device)
-            recompute_batch_norm(G, z)
+            recompute_batch_norm(G, noise(n_statistics, G.noise_dim, 0, self.device))
         return G.eval()
 
     def best_generator(self) -> nn.Module:
@@ -336,12 +352,12 @@ class Trainer:
         return G.eval()
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
-        """n images from fresh noise, uint8 (n, C, H, W); the same seed gives the same noise."""
-        return sample(self.generator(), n, seed)
+        """n samples from fresh noise as the data set keeps them; sample i of a seed is the same whatever n is."""
+        return sample(self.generator(), n, seed, keep=self.images.kept)
 
     def snapshot(self) -> Tensor:
-        """What G makes of the 64 fixed noise vectors now, uint8 (64, C, H, W)."""
-        return to_uint8(self.generator(n_statistics=500)(self.z_fixed))
+        """What G makes of the fixed noise vectors now: uint8 (64, C, H, W), or float32 (512, 2) for points."""
+        return draw(self.generator(n_statistics=500), self.z_fixed, keep=self.images.kept)
 
     def _take_snapshot(self) -> None:
         self.snapshots.append((self.step, self.snapshot().cpu()))
@@ -382,30 +398,6 @@ class Trainer:
     def torch_state(self) -> list[Tensor]:
         """torch's global random state as this run sees it (dropout draws from it): the CPU's, then the GPU's."""
         return _get_torch_state(self.device) if self._running else self._torch_state
-
-
-@torch.no_grad()
-def sample(G: nn.Module, n: int, seed: int = 0, batch: int = 1_000) -> Tensor:
-    """n images of a generator from z ~ N(0, 1), uint8 (n, C, H, W) on its device. The noise is the same on every device.
-
-    Raises UserError if an image holds NaN or infinite values: as bytes they would pass for black.
-    """
-    device = next(G.parameters()).device
-    rng, parts = torch.Generator().manual_seed(seed), []
-    for i in range(0, n, batch):
-        x = G(torch.randn(min(batch, n - i), G.noise_dim, generator=rng).to(device))
-        if not torch.isfinite(x).all():
-            bad = i + (~torch.isfinite(x).flatten(1).all(1)).nonzero()[0].item()
-            raise UserError(
-                f"image {bad} of the generator holds NaN or infinite values: its weights are damaged, or training diverged"
-            )
-        parts.append(to_uint8(x))
-    return torch.cat(parts) if parts else torch.empty(0, *G.image_shape, dtype=torch.uint8, device=device)
-
-
-def to_uint8(x: Tensor) -> Tensor:
-    """Images in [-1, 1] → uint8 of the same shape, rounded."""
-    return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def faster_precision(recipe: Recipe, images, rounds: int = 5, steps: int = 4) -> str:
@@ -459,10 +451,6 @@ def _interrupt_between_steps():
         yield lambda: bool(came)
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def _generator(device, seed: int) -> torch.Generator:
-    return torch.Generator(device).manual_seed(seed)
 
 
 def _get_torch_state(device) -> list[Tensor]:

@@ -8,6 +8,7 @@ from gan_course.widgets.monitor import TrainingMonitor
 from gan_course.widgets.noise import NoiseExplorer
 from gan_course.widgets.prediction import Prediction
 from gan_course.widgets.pulse import Pulse
+from gan_course.widgets.race import Race
 from gan_course.widgets.scores import ScoreExplorer
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "NoiseExplorer",
     "Prediction",
     "Pulse",
+    "Race",
     "ReceptiveField",
     "ScoreExplorer",
     "TrainingMonitor",
