@@ -62,7 +62,7 @@ def seeded_noise(answer) -> Verdict:
             return UNIFORM
 
     hints = (
-        "`torch.Generator()` is a source of random numbers of your own; its `manual_seed` returns it.",
+        "A `torch.Generator` is a source of random numbers of your own. What seeds it, and how does `torch.randn` come to use it?",
         "`torch.randn(n, 100, generator=torch.Generator().manual_seed(seed))`",
     )
     return check("seeded_noise", answer, judge, "the seed decides, and nobody else's numbers move: this is how runs repeat", hints)
