@@ -6,6 +6,7 @@ from gan_course.widgets.foreground import train
 from gan_course.widgets.interpolation import Interpolation
 from gan_course.widgets.monitor import TrainingMonitor
 from gan_course.widgets.noise import NoiseExplorer
+from gan_course.widgets.playground import Playground
 from gan_course.widgets.prediction import Prediction
 from gan_course.widgets.pulse import Pulse
 from gan_course.widgets.race import Race
@@ -16,6 +17,7 @@ __all__ = [
     "ConvolutionCalculator",
     "Interpolation",
     "NoiseExplorer",
+    "Playground",
     "Prediction",
     "Pulse",
     "Race",

@@ -154,11 +154,12 @@ def wish(trainer, verdict: Verdict, chosen: int) -> str:
     picture = picture[None].repeat_interleave(2 * _scale(picture[None]), 2).repeat_interleave(2 * _scale(picture[None]), 3)
     brighter, darker = (g > 0.1).float().mean().item(), (g < -0.1).float().mean().item()
     output = verdict.outputs[chosen].item()
+    change = "white brighter, black darker" if len(g) == 1 else "more of a colour where it is light, less where it is dark"
     alt = (
         f"What D would change about fake {chosen + 1}: brighter at {brighter:.0%} of its pixels, darker at {darker:.0%}, "
         "the gradient of D's logit by each pixel."
     )
-    told = f"D(G(z)) = {output:.3f}: {'real' if output > 0.5 else 'fake'}. To look more real to D: white brighter, black darker."
+    told = f"D(G(z)) = {output:.3f}: {'real' if output > 0.5 else 'fake'}. To look more real to D: {change}."
     return plotting.grids({"": picture}, 1, alt, width=picture.shape[-1] + 20).html() + _small(told)
 
 

@@ -283,7 +283,7 @@ def test_it_fits_every_page(open_notebook, page):
     notebook.run_all()
     area = notebook.cell(1)
     expect(area.locator("img:visible")).to_have_count(4)
-    expect(area.get_by_text("score: 12.5 at step 40")).to_be_visible()
+    expect(area.get_by_text("score: 12.5 at step 40").first).to_be_visible()
     press(area, "One D step")
     expect(area.get_by_text("only D changed")).to_be_visible()
     for width, height in ((1400, 900), (800, 900), (933, 600)):
