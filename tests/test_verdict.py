@@ -44,7 +44,7 @@ def _solutions():
             yield name, source
 
 
-@pytest.mark.parametrize(("name", "solution"), _solutions(), ids=lambda x: x if str(x).isidentifier() else "")
+@pytest.mark.parametrize(("name", "solution"), list(_solutions()), ids=lambda x: x if str(x).isidentifier() else "")
 def test_the_first_hint_holds_no_line_of_the_solution_and_all_code_is_marked(name, solution):
     hints = getattr(checks, name)(*[None] * getattr(checks, name).__code__.co_argcount).hints
     tight = re.sub(r"\s", "", solution)
