@@ -47,7 +47,7 @@ import torch
 from torch import nn
 
 from gan_course import checks, convolutions, data, evaluation, features, models, plotting, scale, widgets
-from gan_course.training import Trainer, pretrained, recipe, sample
+from gan_course.training import Score, Trainer, pretrained, recipe, sample
 
 budget = scale.budget("03")
 device = scale.device()
@@ -427,7 +427,7 @@ plotting.bars(scores, xlabel="Fréchet distance (0: same mean and covariance)")
 
 # %%
 every, n_scored = (2_000, 10_000) if scale.name() == "gpu" else (100, 1_000)
-scoring = {"scorer": frechet, "score_every": every, "n_scored": n_scored}
+scoring = {"watch": [Score(frechet, every, n_scored)]}
 classic = Trainer(recipe("dcgan32"), cifar, seed=0, **scoring)
 monitor = widgets.TrainingMonitor(classic, steps=budget.steps, seconds=budget.seconds, real=cifar.data[:64])
 monitor
@@ -499,7 +499,7 @@ ladder = {f"{name} ({runs[name].step} steps)": score for name, score in race.sco
 plotting.bars(ladder, xlabel="Fréchet distance: lower is better", title="One rule changed, same seconds")
 
 # %% [markdown]
-# None of the six raised an error: without scores or pictures you would not know. Read them with care. It is one seed and a short run, so neighbours may swap (three seeds: [docs/benchmarks.md]({{docs}}/benchmarks.md)). The seconds are equal, the steps beside the bars are not. A rule that
+# None of the six raised an error: without scores or pictures you would not know. Read them with care. It is one seed and a short run, so neighbours may swap: [docs/benchmarks.md]({{docs}}/benchmarks.md) has a second seed, where two of them do. The seconds are equal, the steps beside the bars are not. A rule that
 # seems to cost nothing early may be what holds a long training together, and the other way round; more on that below. What do the pictures say?
 
 # %%
@@ -551,7 +551,7 @@ print("largest singular values:", *(f"{v:.1f}" for v in values))
 # What does that limit? A dense layer with a largest singular value of 1 makes no vector longer. A convolution can: its matrix makes no *patch* longer, but patches overlap. With
 # kernel 4 and stride 2 a pixel lies in up to four patches, so the output can be up to √4 = 2 times as long as the input. LeakyReLU makes nothing longer. Three such convolutions and a
 # dense layer: the logit of this D is nowhere steeper than about 2·2·2·1 = 8. (About: the largest singular value is estimated
-# as D trains, so a layer may be a fraction of a percent above 1.)
+# as D trains; after some hundred steps a layer may be a fraction of a percent above 1.)
 
 # %% [markdown]
 # ## The remedy: sndcgan32
@@ -587,17 +587,20 @@ live = {"dcgan32": classic, "sndcgan32": remedy}
 scored = {name: [row for row in run.history if "frechet" in row] for name, run in live.items()}
 steps = {name: [row["step"] for row in rows] for name, rows in scored.items()}
 values = {name: [row["frechet"] for row in rows] for name, rows in scored.items()}
-plotting.curves(steps, values, xlabel="step", ylabel="Fréchet distance", title=f"Scored every {every:,} steps, {n_scored:,} samples")
+title = f"Scored every {every:,} steps, {n_scored:,} samples"
+chart = plotting.curves(steps, values, xlabel="step", ylabel="Fréchet distance", title=title)
+chart if any(values.values()) else print("nothing was scored at this scale")
 
 # %% [markdown]
-# At `cpu` scale this is the beginning, where both fall. At `gpu` scale look at the right end of the classic curve: does it rise again? (At `smoke` scale nothing is scored.)
+# At `cpu` scale this is the beginning, where both fall. At `gpu` scale look at the right end of the classic curve: does it rise again?
 #
 # How sure is D of itself in the two runs? 0: D cannot tell (a good G, or a D that has learned little); 1: D has won.
 
 # %%
 gap = {name: [row["d_real"] - row["d_fake"] for row in run.history] for name, run in live.items()}
 steps = {name: [row["step"] for row in run.history] for name, run in live.items()}
-plotting.curves(steps, gap, xlabel="step", ylabel="D(x) - D(G(z))", title="How far D is ahead")
+chart = plotting.curves(steps, gap, xlabel="step", ylabel="D(x) - D(G(z))", title="How far D is ahead")
+chart if any(gap.values()) else print("too few steps at this scale")
 
 # %% [markdown]
 # At `cpu` scale the classic D is sure, and the other one hardly tells real from fake: its gap stays near 0, though G gets better. How steep are the two?
