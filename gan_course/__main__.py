@@ -184,7 +184,7 @@ def _train(args, folder: Path) -> None:
     made_at = checkpoint.load_config(folder).get("scale") if given else None
     at = args.scale or made_at or scale.name()
     name, limit = (given["data"]["name"], given["data"]["n"]) if given else ("mnist", None)
-    images = data.load(args.data or name, limit=args.limit or limit, device=device(args.device))
+    images = data.load(args.data or name, limit=args.limit or limit, device=scale.device(args.device))
     asked = recipe(args.name, at)
     if args.batch_size:
         asked = asked.vary(batch_size=args.batch_size)
@@ -243,7 +243,7 @@ def compare(args) -> None:
 
     at = args.scale or scale.name()
     recipes = [training.recipe(name, at) for name in args.names]
-    images = data.load(args.data, limit=args.limit, device=device(args.device))
+    images = data.load(args.data, limit=args.limit, device=scale.device(args.device))
     judge = features.classifier(images.name)
     real, test = data.load(images.name), data.load(images.name, split="test")
     reference = evaluation.Reference(real, judge)
@@ -351,13 +351,13 @@ def classifier(args) -> None:
 
 def bench(args) -> None:
     from gan_course import bench as benchmark
-    from gan_course import data
+    from gan_course import data, scale
 
     cases = []
     for name in args.names or benchmark.CASES:
-        for place in dict.fromkeys(("cpu", device(None))):
+        for place in dict.fromkeys(("cpu", scale.device())):
             images = data.load(args.data or benchmark.CASES.get(name, "mnist"), limit=args.limit, device=place)
-            precisions = ("fp32", "bf16") if benchmark.native_bf16(images.data.device) else ("fp32",)
+            precisions = ("fp32", "bf16") if scale.native_bf16(place) else ("fp32",)
             cases.append(benchmark.bench(name, images, precisions=precisions, rounds=args.rounds, seconds=args.seconds))
     print(json.dumps({"cases": cases}) if args.json else "\n".join(map(benchmark.table, cases)))
 
@@ -376,20 +376,6 @@ def grade(args) -> None:
             print(f"{row.submission}: {row.passed} of {len(row.results)} passed. {row.note}".rstrip(), flush=True)
     finally:  # Ctrl-C keeps what is graded
         grading.write_csv(rows, file)
-
-
-def device(name: str | None) -> str:
-    """The device to train on: the one asked for if it is there, else the fastest. UserError if it is absent."""
-    import torch
-
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name is None:
-        return "cuda" if there["cuda"] else "cpu"
-    kind, _, index = name.partition(":")
-    absent = kind == "cuda" and index and (not index.isdigit() or int(index) >= torch.cuda.device_count())
-    if not there.get(kind, False) or absent:
-        raise UserError(f"--device {name} is not here; there is: {', '.join(d for d, ok in there.items() if ok)}")
-    return name
 
 
 if __name__ == "__main__":

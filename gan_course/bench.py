@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
-from gan_course import UserError
+from gan_course import UserError, scale
 from gan_course.models import build
 from gan_course.training import Trainer, recipe
 
@@ -54,7 +54,7 @@ def bench(name: str, images, *, precisions=("fp32", "bf16"), rounds: int = 5, se
         "matrix_gflops": {p: round(f / 1e9) for p, f in peak.items()},
         "matrix_share": {p: round(speed[p] * per_image / peak[p], 3) for p in ours},
         "peak_memory_mb": peak_memory(device),
-        "native_bf16": native_bf16(device),
+        "native_bf16": scale.native_bf16(device),
     }
 
 
@@ -88,13 +88,6 @@ def matrix_flops(device, dtype: torch.dtype, n: int = 1024, times: int = 10) -> 
         product[0, 0].item()  # waits for the device
         seconds.append(time.perf_counter() - start)
     return 2 * n**3 / min(seconds[1:])
-
-
-def native_bf16(device) -> bool:
-    """Whether the device multiplies in bfloat16 itself; elsewhere torch emulates it, which is slow."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False)) if hasattr(torch.cpu, "get_capabilities") else False
 
 
 def peak_memory(device) -> int | None:

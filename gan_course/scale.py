@@ -1,7 +1,7 @@
-"""How much work each lesson does: `smoke` (tests), `cpu` (minutes on a laptop), `gpu` (full scale on one GPU)."""
+"""The lessons, and how much work each does: `smoke` (tests), `cpu` (minutes on a laptop), `gpu` (full scale on one GPU)."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gan_course import UserError
 
@@ -13,68 +13,155 @@ class Budget:
     """What one lesson may spend at one scale. A budget counts steps (`smoke`, the same on every machine) or seconds."""
 
     images: int | None = None  # training images; None: all
-    steps: int | None = None  # training steps of the live run
-    seconds: float | None = None  # training seconds of the live run
+    steps: int | None = None  # training steps of a live run
+    seconds: float | None = None  # training seconds of a live run
     rung_steps: int | None = None  # one run of a comparison
     rung_seconds: float | None = None
     n_eval: int = 10_000  # samples behind one score
 
 
-BUDGETS = {
-    "01": {
-        "smoke": Budget(images=1_000, steps=40, rung_steps=8, n_eval=400),
-        "cpu": Budget(seconds=90, rung_seconds=60),
-        "gpu": Budget(seconds=120, rung_seconds=60, n_eval=50_000),
-    },
-    "02": {
-        "smoke": Budget(images=1_000, steps=20, rung_steps=15),
-        "cpu": Budget(images=20_000, steps=800, rung_steps=60),
-        "gpu": Budget(steps=4_000, rung_steps=60),
-    },
-    "03": {
-        "smoke": Budget(images=500, steps=2, rung_steps=1, n_eval=200),
-        "cpu": Budget(images=10_000, seconds=90, rung_seconds=45, n_eval=5_000),
-        "gpu": Budget(seconds=600, rung_seconds=60, n_eval=50_000),
-    },
-    "04": {
-        "smoke": Budget(images=1_000, steps=20, rung_steps=20, n_eval=200),
-        "cpu": Budget(rung_seconds=40),
-        "gpu": Budget(rung_seconds=60, n_eval=50_000),
-    },
+@dataclass(frozen=True)
+class Lesson:
+    """What is known of a lesson outside its source; README, the notebooks' headers and the speed probe take it from here.
+
+    name: of the source, such as "01_mlp_gan". what: one line, what the learner does. minutes: by scale, on the reference
+    machine (two 2.6 GHz cores, or one H100 for `gpu`). workload: what the lesson mostly computes, "mlp" or "conv". data: the
+    data set that it trains on. live_runs, rungs: how many runs last `Budget.seconds` and `Budget.rung_seconds`.
+    """
+
+    name: str
+    title: str
+    what: str
+    minutes: dict[str, float]
+    workload: str = "mlp"
+    data: str = "mnist"
+    live_runs: int = 0
+    rungs: int = 0
+    budgets: dict[str, Budget] = field(default_factory=dict)
+
+    @property
+    def number(self) -> str:
+        return self.name[:2]
+
+    def timed_minutes(self, scale: str) -> float:
+        """Minutes of the lesson that are counted in seconds of training: the same on every machine."""
+        budget = self.budgets.get(scale, Budget())
+        return (self.live_runs * (budget.seconds or 0) + self.rungs * (budget.rung_seconds or 0)) / 60
+
+
+LESSONS = {
+    lesson.number: lesson
+    for lesson in (
+        Lesson(
+            name="00_environment",
+            title="Environment check",
+            what="see what this machine has, and how long each lesson takes on it",
+            minutes={"smoke": 0.3, "cpu": 1, "gpu": 1},
+            data="",
+        ),
+        Lesson(
+            name="01_mlp_gan",
+            title="An MLP GAN on MNIST",
+            what="write both training steps, watch them play, climb a ladder of recipes, score, resume, steer",
+            minutes={"smoke": 0.4, "cpu": 10, "gpu": 10},
+            live_runs=1,
+            rungs=7,
+            budgets={
+                "smoke": Budget(images=1_000, steps=40, rung_steps=8, n_eval=400),
+                "cpu": Budget(seconds=90, rung_seconds=60),
+                "gpu": Budget(seconds=120, rung_seconds=60, n_eval=50_000),
+            },
+        ),
+        Lesson(
+            name="02_leakyrelu_and_tanh",
+            title="LeakyReLU and Tanh, explained",
+            what="measure what reaches G, kill units and revive them, match G's output to the data",
+            minutes={"smoke": 0.4, "cpu": 2, "gpu": 2},
+            budgets={
+                "smoke": Budget(images=1_000, steps=20, rung_steps=15),
+                "cpu": Budget(images=20_000, steps=800, rung_steps=60),
+                "gpu": Budget(steps=4_000, rung_steps=60),
+            },
+        ),
+        Lesson(
+            name="03_dcgan",
+            title="DCGAN on CIFAR-10",
+            what="convolutions and their arithmetic, the DCGAN rules with and without, colour pictures, "
+            "and how steep a discriminator may become",
+            minutes={"smoke": 0.4, "cpu": 9, "gpu": 29},
+            workload="conv",
+            data="cifar10",
+            live_runs=2,  # the classic recipe, and the remedy for as long
+            rungs=6,
+            budgets={
+                "smoke": Budget(images=500, steps=2, rung_steps=1, n_eval=200),
+                "cpu": Budget(images=10_000, seconds=90, rung_seconds=45, n_eval=5_000),
+                "gpu": Budget(seconds=600, rung_seconds=60, n_eval=50_000),
+            },
+        ),
+        Lesson(
+            name="04_evaluation",
+            title="Evaluating a GAN",
+            what="write the scores, agree with the library, catch a collapsed and a memorising generator",
+            minutes={"smoke": 0.4, "cpu": 5, "gpu": 5},
+            rungs=2,
+            budgets={
+                "smoke": Budget(images=1_000, steps=20, rung_steps=20, n_eval=200),
+                "cpu": Budget(rung_seconds=40),
+                "gpu": Budget(rung_seconds=60, n_eval=50_000),
+            },
+        ),
+    )
 }
 
 TRAINING = {"smoke": {"steps": 40}, "cpu": {"seconds": 90.0}, "gpu": {"seconds": 120.0}}  # `train` without a length
 
-# Nominal minutes per lesson on the reference machine (two 2.6 GHz cores, or one H100 for `gpu`); lesson 00 scales them.
-MINUTES = {
-    "00": {"smoke": 0.3, "cpu": 1, "gpu": 1},
-    "01": {"smoke": 0.4, "cpu": 10, "gpu": 10},
-    "02": {"smoke": 0.4, "cpu": 2, "gpu": 2},
-    "03": {"smoke": 0.4, "cpu": 9, "gpu": 29},
-    "04": {"smoke": 0.4, "cpu": 5, "gpu": 5},
-}
+
+def device(asked: str | None = None) -> str:
+    """The device to train on: the one asked for ("cpu", "cuda", "cuda:1", "mps"), else CUDA where there is one, else the CPU.
+
+    An Apple GPU is used only where "mps" is asked for: nothing of the course was measured on one. UserError if the one asked
+    for is not here.
+    """
+    try:
+        import torch
+    except ImportError:  # the report of lesson 00 must still appear
+        return "cpu"
+    cuda = torch.cuda.is_available()
+    if asked is None:
+        return "cuda" if cuda else "cpu"
+    there = ["cpu"] + ["mps"] * torch.backends.mps.is_available()
+    there += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))] if cuda else []
+    if asked not in there:
+        raise UserError(f"device {asked} is not here; there is: {', '.join(there)}")
+    return asked
 
 
-def name(device: str | None = None) -> str:
-    """The scale that runs here: `GAN_COURSE_SCALE` if set, else `gpu` on CUDA and `cpu` elsewhere.
+def native_bf16(device: str = "cpu") -> bool:
+    """Whether the device multiplies in bfloat16 itself; elsewhere torch emulates it, which is slow."""
+    import torch
+
+    if str(device).startswith("cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if str(device) != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # an older torch cannot say
+        return False
+    return any(torch.cpu.get_capabilities().get(flag) for flag in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
+
+
+def name(on: str | None = None) -> str:
+    """The scale that runs here: `GAN_COURSE_SCALE` if set, else `gpu` on CUDA and `cpu` elsewhere. on: a device, if not `device()`.
 
     Raises UserError if the variable holds anything but `smoke`, `cpu` or `gpu`.
     """
     chosen = os.environ.get("GAN_COURSE_SCALE", "")
     if chosen and chosen not in SCALES:
         raise UserError(f"GAN_COURSE_SCALE={chosen!r} is not a scale; use one of {', '.join(SCALES)}")
-    if chosen:
-        return chosen
-    if device is None:
-        import torch
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return "gpu" if str(device).startswith("cuda") else "cpu"
+    return chosen or ("gpu" if str(on or device()).startswith("cuda") else "cpu")
 
 
 def budget(lesson: str, scale: str | None = None) -> Budget:
     """The budget of a lesson (`"01"`) at a scale (default: the one that runs here)."""
-    return BUDGETS[lesson][scale or name()]
+    return LESSONS[lesson].budgets[scale or name()]
 
 
 def training(scale: str | None = None) -> tuple[int | None, float | None]:

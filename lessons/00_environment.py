@@ -65,10 +65,10 @@ environment.report()
 #
 # ## The device
 # A tensor on the device that trains. `cuda` is an NVIDIA GPU, `mps` an Apple one. Lessons train on `cuda` or else on `cpu`; `mps` is used only where
-# you ask for it (`python -m gan_course train … --device mps`).
+# you ask for it: `scale.device("mps")`, or `--device mps` on the command line.
 
 # %%
-device = torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+device = scale.device()
 x = torch.rand(5, 3, device=device)
 print(x)
 

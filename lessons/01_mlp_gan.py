@@ -58,7 +58,7 @@ from gan_course import checks, data, evaluation, features, losses, models, plott
 from gan_course.training import Trainer, expected, pretrained, recipe, sample
 
 budget = scale.budget("01")
-device = "cuda" if torch.cuda.is_available() else "cpu"
+device = scale.device()
 print(f"scale {scale.name()}, device {device}")
 
 # %% [markdown]

@@ -53,7 +53,7 @@ from gan_course import checks, data, models, plotting, scale, widgets
 from gan_course.training import Trainer, pretrained, recipe
 
 budget = scale.budget("02")
-device = "cuda" if torch.cuda.is_available() else "cpu"
+device = scale.device()
 mnist = data.load("mnist", limit=budget.images, device=device, fallback="digits")
 print(f"scale {scale.name()}, device {device}")
 

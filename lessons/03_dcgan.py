@@ -50,7 +50,7 @@ from gan_course import checks, convolutions, data, evaluation, features, models,
 from gan_course.training import Trainer, pretrained, recipe, sample
 
 budget = scale.budget("03")
-device = "cuda" if torch.cuda.is_available() else "cpu"
+device = scale.device()
 print(f"scale {scale.name()}, device {device}")
 
 # %% [markdown]

@@ -50,7 +50,7 @@ from gan_course import UserError, checks, data, evaluation, features, latent, pl
 from gan_course.training import Trainer, pretrained, recipe, sample
 
 budget = scale.budget("04")
-device = "cuda" if torch.cuda.is_available() else "cpu"
+device = scale.device()
 n_few = min(1_000, budget.n_eval)                  # enough for a quick look
 print(f"scale {scale.name()}, device {device}")
 

@@ -13,7 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 @pytest.fixture(autouse=True)
 def _closed_network_and_no_settings(monkeypatch):
     """Tests see no variable of the course but the data folder, and reach no server unless they make one."""
-    for name in ("GAN_COURSE_SCALE", "GAN_COURSE_GRADE"):
+    for name in ("GAN_COURSE_SCALE", "GAN_COURSE_GRADE", "GAN_COURSE_PROGRESS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GAN_COURSE_OFFLINE", "1")
 

@@ -119,8 +119,8 @@ def test_resume_goes_on_to_the_total_and_then_has_nothing_to_do(tmp_path, capsys
         (["train", "mlp-classic", "--data", "digits", "--out", "x", "--resume"], "no checkpoint at"),
         (["train", "dcgan32", "--data", "digits", "--out", "x"], "these have 28×28; for them there is: mlp, dcgan28"),
         (["train", "dcgan32", "--data", "shapes", "--limit", "20", "--out", "x"], "batch_size 64 does not fit 20 images"),
-        (["train", "mlp-classic", "--data", "digits", "--device", "mps", "--out", "x"], "--device mps is not here; there is: cpu"),
-        (["train", "mlp-classic", "--data", "digits", "--device", "cuda:99", "--out", "x"], "--device cuda:99 is not here"),
+        (["train", "mlp-classic", "--data", "digits", "--device", "mps", "--out", "x"], "device mps is not here; there is: cpu"),
+        (["train", "mlp-classic", "--data", "digits", "--device", "cuda:99", "--out", "x"], "device cuda:99 is not here"),
         (["compare", "dcgan32", "--data", "digits"], "the following arguments are required: --seconds"),
         (["sample", "nowhere", "--out", "a.png"], "nothing at nowhere, and no generator called 'nowhere' is shipped"),
         (["sample", "nowhere", "--out", "a.jpg"], "must end in .npy"),
@@ -141,7 +141,7 @@ def test_bad_input_gets_one_line_and_status_2(arguments, words, tmp_path):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_cuda_that_is_not_there_is_refused(tmp_path, capsys):
     assert main(["train", "mlp-classic", "--data", "digits", "--device", "cuda", "--out", str(tmp_path)]) == 2
-    assert "--device cuda is not here; there is: cpu" in capsys.readouterr().err
+    assert "device cuda is not here; there is: cpu" in capsys.readouterr().err
 
 
 def _no_room() -> Exception:

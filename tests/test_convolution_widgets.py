@@ -19,18 +19,26 @@ def _all(box):
         yield from _all(child)
 
 
+def words(calculator):
+    return calculator.box.children[-3].value
+
+
+def picture(calculator):
+    return calculator.box.children[-2].value
+
+
 def alt(html):
     return re.search(r'alt="([^"]+)"', html)[1]
 
 
 def test_the_formula_and_the_picture_follow_the_sliders():
     calculator = widgets.ConvolutionCalculator(size=6, kernel=4, stride=2, padding=1)
-    assert "⌊(6 + 2·1 − 4) / 2⌋ + 1 = 3" in calculator.box.children[1].value
+    assert "⌊(6 + 2·1 − 4) / 2⌋ + 1 = 3" in words(calculator)
     slider(calculator, "row").value = 0
     slider(calculator, "column").value = 0
-    assert "row 0, column 0 sees 16 inputs, 7 of them padding" in alt(calculator.box.children[2].value)
+    assert "row 0, column 0 sees 16 inputs, 7 of them padding" in alt(picture(calculator))
     slider(calculator, "stride").value = 1
-    assert "+ 1 = 5" in calculator.box.children[1].value
+    assert "+ 1 = 5" in words(calculator)
 
 
 @pytest.mark.parametrize("kind", ["convolution", "transposed convolution"])
@@ -39,8 +47,8 @@ def test_the_formula_can_stay_unseen_while_it_is_an_exercise(kind):
     size = calculator.output_size
     assert f"output size = {size}; framed" in calculator.picture()
     slider(calculator, "kernel").value = 6
-    assert f"output size = {calculator.output_size}; framed" in calculator.box.children[1].value
-    assert not re.search("[⌊·−]", calculator.box.children[1].value + calculator.picture().partition("<img")[0])
+    assert f"output size = {calculator.output_size}; framed" in words(calculator)
+    assert not re.search("[⌊·−]", words(calculator) + calculator.picture().partition("<img")[0])
 
 
 def test_the_transposed_picture_counts_the_checkerboard():
@@ -55,8 +63,8 @@ def test_a_setting_that_cannot_be_gets_its_reason():
     calculator = widgets.ConvolutionCalculator(size=6, kernel=4, stride=2, padding=1)
     slider(calculator, "size").value = 2
     slider(calculator, "padding").value = 0
-    assert "does not fit" in calculator.box.children[1].value
-    assert calculator.box.children[2].value == ""
+    assert "does not fit" in words(calculator)
+    assert picture(calculator) == ""
     assert "does not fit" in calculator.picture()
     with pytest.raises(UserError, match="no kind called"):
         widgets.ConvolutionCalculator("dilated")
@@ -73,3 +81,14 @@ def test_receptive_fields_are_framed_where_they_lie():
     before = view.box.children[1].value
     slider(view, "row").value = 0
     assert view.box.children[1].value != before
+
+
+def test_the_place_sliders_end_where_the_output_ends():
+    calculator = widgets.ConvolutionCalculator(size=6, kernel=4, stride=2, padding=1)
+    assert calculator.box and slider(calculator, "row").max == slider(calculator, "column").max == 2
+    slider(calculator, "row").value = 2
+    slider(calculator, "stride").value = 3
+    assert (calculator.output_size, slider(calculator, "row").max, slider(calculator, "row").value) == (2, 1, 1)
+    assert "framed: row 1, column 1" in words(calculator)
+    slider(calculator, "stride").value = 1
+    assert slider(calculator, "row").max == 4

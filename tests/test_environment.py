@@ -41,14 +41,14 @@ def test_an_old_package_is_told(monkeypatch):
 
 def test_colab_without_a_gpu_gets_the_menu_path(monkeypatch):
     monkeypatch.setattr(rows.machine, "on_colab", lambda: True)
-    monkeypatch.setattr(rows.machine, "device", lambda: "cpu")
+    monkeypatch.setattr(scale, "device", lambda: "cpu")
     row = next(r for r in environment.report().rows if r.name == "device")
     assert "Change runtime type" in row.remedy
 
 
 def test_info_is_json_and_knows_every_lesson():
     info = json.loads(json.dumps(environment.info()))
-    assert info["minutes"] == scale.MINUTES
+    assert info["minutes"]["03"] == scale.LESSONS["03"].minutes
     assert info["data"]["digits"] == "built in"
 
 

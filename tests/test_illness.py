@@ -10,9 +10,8 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from gan_course import data
+from gan_course import data, illness
 from gan_course.training import Diverged, Recipe, Trainer, recipe
-from gan_course.widgets import illness
 
 THIN = {"generator": {"widths": (64, 64)}, "discriminator": {"widths": (64, 32)}, "batch_size": 50}
 CLASSIC, TUNED = recipe("mlp-classic").vary(**THIN), recipe("mlp-tuned").vary(**THIN)

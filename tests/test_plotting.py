@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import re
 import subprocess
 import sys
@@ -63,7 +64,46 @@ def test_figure_is_small_and_says_what_is_seen(make):
     png = base64.b64decode(bundle["image/png"])
     assert png.startswith(b"\x89PNG") and len(png) < 25_000
     assert bundle["text/plain"] == figure.alt
-    assert re.fullmatch(r'<img alt="[^"<>]{20,}" src="data:image/png;base64,[^"]+" style="[^"]+">', bundle["text/html"])
+    pictures = re.findall(r'<img alt="[^"<>]{20,}"[^<>]* src="data:image/png;base64,[^"]+" style="[^"]+">', bundle["text/html"])
+    assert len(pictures) == bundle["text/html"].count("<img") > 0
+
+
+def test_charts_follow_the_theme_and_titles_of_pictures_are_text_of_the_page():
+    chart = plotting.curves(X, {"a": X}, "x", "y").html()
+    assert 'class="gan-chart"' in chart and 'data-jp-theme-light="false"' in chart
+    two = plotting.grids({"real <1>": blobs(3), "fake": blobs(2)})
+    assert "gan-chart" not in two.html()  # a photograph is not turned into its negative
+    assert re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", two.html()) == ["real &lt;1&gt;", "fake"]
+    sheets = [Image.open(io.BytesIO(base64.b64decode(b))) for b in re.findall(r"base64,([^\"]+)", two.html())]
+    alphas = [np.asarray(sheet.convert("RGBA"))[..., 3] for sheet in sheets]
+    assert all(set(np.unique(a)) == {0, 255} for a in alphas)  # gaps let the page through
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (2050.4, "2,050"),
+        (24.34, "24.3"),
+        (0.0889, "0.0889"),
+        (-1234, "-1,234"),
+        (9.3e10, "9.3e+10"),
+        (math.inf, "∞"),
+        (999.7, "1,000"),
+    ],
+)
+def test_numbers_read_as_a_reader_wants_them(value, told):
+    assert plotting.number(value) == told
+
+
+@pytest.mark.parametrize(
+    "values", [{"a": 1.05, "noise": 9.31e7}, {"a": 3.0, "b": [2050.0, 7.0]}, {"a": -3.0, "b": 5.0}, {"a": 0.0}]
+)
+@pytest.mark.parametrize("log", [False, True])
+def test_the_number_behind_the_longest_bar_is_whole(values, log):
+    figure = plotting.bars(values, "score", log=log)
+    figure.canvas.draw()
+    edge = figure.get_size_inches()[0] * figure.dpi
+    assert max(text.get_window_extent().x1 for text in figure.axes[0].texts) <= edge
 
 
 def test_alt_text_has_the_numbers_and_the_title():
@@ -78,7 +118,7 @@ def test_alt_text_has_the_numbers_and_the_title():
 
 def test_grid_keeps_pixels_sharp_enlarged_by_a_whole_factor_and_parted_by_white():
     checker = (np.indices((4, 4)).sum(0) % 2 * 255).astype(np.uint8)
-    seen = pixels(plotting.grid(np.broadcast_to(checker, (4, 1, 4, 4)), columns=2))
+    seen = pixels(plotting.grid(np.broadcast_to(checker, (4, 1, 4, 4)), columns=2, width=52))
     assert set(np.unique(seen)) == {0, 255}
     dark = np.flatnonzero((seen == 0).any((0, 2)))
     first = seen[22 + 1, dark[0] :, 0]

@@ -1,6 +1,15 @@
+"""Scales and the table of lessons, which must say what the lessons do."""
+
+import ast
+from pathlib import Path
+
 import pytest
+import torch
 
 from gan_course import UserError, scale
+from gan_course.environment import estimate, probe
+
+LESSONS = Path(__file__).parent.parent / "lessons"
 
 
 def test_the_variable_overrides_the_device(monkeypatch):
@@ -16,14 +25,101 @@ def test_an_unknown_scale_is_named(monkeypatch):
         scale.name()
 
 
-def test_every_lesson_has_a_budget_and_minutes_at_every_scale():
-    for lesson, budgets in scale.BUDGETS.items():
-        assert set(budgets) == set(scale.SCALES) == set(scale.MINUTES[lesson])
+def machine(monkeypatch, cuda: int = 0, mps: bool = False):
+    """Let torch see so many GPUs."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+def test_the_device_is_cuda_or_the_cpu_and_apples_only_where_asked_for(monkeypatch):
+    machine(monkeypatch, cuda=2)
+    assert (scale.device(), scale.name(), scale.device("cuda:1")) == ("cuda", "gpu", "cuda:1")
+    machine(monkeypatch, mps=True)
+    assert (scale.device(), scale.name(), scale.device("mps")) == ("cpu", "cpu", "mps")
+
+
+@pytest.mark.parametrize("asked", ["cuda", "cuda:2", "cuda:²", "cuda:01", "CPU", "cpu:0", "mps", "tpu", ""])
+def test_a_device_that_is_not_here_is_refused(asked, monkeypatch):
+    machine(monkeypatch, cuda=0 if asked == "cuda" else 2)
+    with pytest.raises(UserError, match="is not here; there is: cpu"):
+        scale.device(asked)
+
+
+@pytest.mark.parametrize(("flags", "native"), [({}, False), ({"avx512_bf16"}, True), ({"amx_bf16"}, True), ({"bf16"}, True)])
+def test_bfloat16_is_native_where_the_processor_says_so(flags, native, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "any", "avx2": True} | dict.fromkeys(flags, True))
+    assert scale.native_bf16("cpu") is native
+    assert scale.native_bf16(torch.device("cpu")) is native
+    assert not scale.native_bf16("mps")
+
+
+# ---------------------------------------------------------------- the table of lessons
+
+
+def trees() -> dict[str, ast.Module]:
+    return {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(LESSONS.glob("[0-9]*.py"))}
+
+
+def of(tree: ast.AST, kind) -> list:
+    return [node for node in ast.walk(tree) if isinstance(node, kind)]
+
+
+def entries(tree: ast.Module, what: ast.expr) -> int:
+    """How many turns `for … in what` takes: a tuple, or a dict written down in the source, entry by entry."""
+    if isinstance(what, ast.Tuple):
+        return len(what.elts)
+    name, n = what.func.value.id, 0
+    for assign in of(tree, ast.Assign):
+        target = assign.targets[0]
+        n += len(assign.value.keys) if isinstance(target, ast.Name) and target.id == name else 0
+        n += isinstance(target, ast.Subscript) and getattr(target.value, "id", "") == name
+    return n
+
+
+def test_the_table_names_every_lesson_by_its_heading():
+    assert [lesson.name for lesson in scale.LESSONS.values()] == list(trees())
+    for number, lesson in scale.LESSONS.items():
+        assert f"\n# # {number} {lesson.title}\n" in (LESSONS / f"{lesson.name}.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lesson", scale.LESSONS.values(), ids=scale.LESSONS)
+def test_the_table_counts_the_timed_runs_that_the_lesson_makes(lesson):
+    tree, live, rungs = trees()[lesson.name], 0, 0
+    loops = {loop: ast.unparse(loop) for loop in of(tree, ast.For)}
+    for loop in loops:
+        if "seconds=budget.rung_seconds" in loops[loop]:
+            rungs += entries(tree, loop.iter)
+    for keyword in of(tree, ast.keyword):
+        live += keyword.arg == "seconds" and ast.unparse(keyword.value) != "budget.rung_seconds"
+    assert (live, rungs) == (lesson.live_runs, lesson.rungs)
+
+
+@pytest.mark.parametrize("lesson", scale.LESSONS.values(), ids=scale.LESSONS)
+def test_the_table_names_the_data_that_the_lesson_trains_on(lesson):
+    calls = [call for call in of(trees()[lesson.name], ast.Call) if ast.unparse(call.func) == "data.load"]
+    assert ({call.args[0].value for call in calls} - {"shapes"} or {""}) == {lesson.data}
+
+
+def test_a_lesson_has_minutes_and_a_budget_at_every_scale_or_none():
+    for lesson in scale.LESSONS.values():
+        assert set(lesson.minutes) == set(scale.SCALES)
+        assert set(lesson.budgets) in (set(), set(scale.SCALES))
+        assert lesson.workload in probe.REFERENCE
+        assert all(lesson.timed_minutes(s) <= lesson.minutes[s] for s in scale.SCALES)
 
 
 def test_smoke_counts_steps_so_that_it_is_the_same_everywhere():
-    for budgets in scale.BUDGETS.values():
-        assert budgets["smoke"].steps is not None
-        assert budgets["smoke"].seconds is None
+    for lesson in scale.LESSONS.values():
+        if lesson.budgets:
+            assert scale.budget(lesson.number, "smoke").steps is not None
+            assert lesson.timed_minutes("smoke") == 0
     assert scale.training("smoke")[1] is None
     assert scale.training("cpu")[0] is None
+
+
+def test_only_what_is_not_timed_takes_longer_on_a_slower_machine():
+    twice = {name: 2 * seconds for name, seconds in probe.REFERENCE.items()}
+    minutes = estimate(twice)["03"]["cpu"]
+    timed = (2 * 90 + 6 * 45) / 60
+    assert minutes == pytest.approx(timed + 2 * (scale.LESSONS["03"].minutes["cpu"] - timed))

@@ -1,12 +1,13 @@
 """The controls without a browser: what their buttons and ticks do to a trainer."""
 
+import re
+
 import pytest
 import torch
 
-from gan_course import UserError, data, widgets
+from gan_course import UserError, data, illness, plotting, widgets
 from gan_course.models import build
 from gan_course.training import Trainer, recipe
-from gan_course.widgets import illness
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_ticks_stop_at_the_target(monitor, trainer):
             break
         tick(monitor)
     assert trainer.step == 200
-    assert "done: 200 steps" in monitor._told.value
+    assert "done at step 200" in monitor._told.value
 
 
 def test_substeps_move_only_their_network(monitor, trainer):
@@ -82,7 +83,7 @@ def test_a_second_monitor_pauses_the_first(monitor, trainer):
     monitor.play()
     widgets.TrainingMonitor(trainer, steps=200)
     assert not monitor.playing
-    assert "another monitor" in monitor._told.value
+    assert "other controls" in monitor._told.value
 
 
 def test_scrubbing_shows_the_past_and_loses_nothing(monitor, trainer):
@@ -203,7 +204,7 @@ def test_the_interpolation_moves():
     assert walk._now.value != now and walk._ways.value == ways
     walk._renew(1)
     assert walk._ways.value != ways
-    assert walk.picture().count("<img alt=") == 3
+    assert walk.picture().count("<img alt=") == 5
 
 
 def test_the_activation_explorer_measures_what_it_says():
@@ -234,9 +235,10 @@ def test_the_score_explorer_shows_the_scores_of_the_stage_it_stands_at():
     explorer._slider.value = 0
     assert "real images: Fréchet distance" in explorer._words.value
     explorer._slider.value = len(names) - 1
-    assert f"{names[-1]}: Fréchet distance {explorer.scores[names[-1]]['frechet']:.3g}" in explorer._words.value
+    assert f"{names[-1]}: Fréchet distance {plotting.number(explorer.scores[names[-1]]['frechet'])}" in explorer._words.value
     assert explorer.scores[names[-1]]["recall"] < explorer.scores["real images"]["recall"]
-    assert explorer._picture.value.count("<img alt=") == 3
+    assert explorer._picture.value.count("<img alt=") == 1
+    assert re.findall(r'aria-current="true".*?▸ (.*?)</th>', explorer._picture.value) == [names[-1]]
 
 
 def test_the_monitor_that_was_pressed_last_drives_alone(monitor, trainer):

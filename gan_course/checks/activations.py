@@ -41,7 +41,7 @@ def leaky_relu(answer) -> Verdict:
         return f"at -4 with alpha = 0.2 yours gives {y[0, 0]:.3g}, wanted is -0.8"
 
     hints = ("torch.where(condition, a, b) takes a where the condition holds, b elsewhere.", "torch.where(x > 0, x, alpha * x)")
-    return check("LeakyReLU", answer, judge, "positive inputs pass, negative ones shrink to alpha · x", hints)
+    return check("leaky_relu", answer, judge, "positive inputs pass, negative ones shrink to alpha · x", hints)
 
 
 def leaky_relu_slope(answer) -> Verdict:
@@ -68,7 +68,7 @@ def leaky_relu_slope(answer) -> Verdict:
         return f"at -4 with alpha = 0.2 yours gives {d[0]:.3g}, wanted is 0.2"
 
     hints = ("How steep is the line y = x, how steep is y = alpha · x?", "torch.where(x > 0, 1.0, alpha)")
-    return check("its slope", answer, judge, "1 on the right, alpha on the left: small, and positive", hints)
+    return check("leaky_relu_slope", answer, judge, "1 on the right, alpha on the left: small, and positive", hints)
 
 
 class _Called(TorchDispatchMode):
@@ -108,7 +108,7 @@ def tanh_from_sigmoid(answer) -> Verdict:
         return f"at 1 yours gives {y[4]:.4f}, Tanh gives {math.tanh(1):.4f}"
 
     hints = ("Sigmoid runs from 0 to 1; what makes 0…1 into -1…1?", "Its slope at 0 is 1/4, Tanh's is 1: 2·sigmoid(2·x) - 1.")
-    return check("Tanh from Sigmoid", answer, judge, "Tanh is a Sigmoid, stretched and shifted", hints)
+    return check("tanh_from_sigmoid", answer, judge, "Tanh is a Sigmoid, stretched and shifted", hints)
 
 
 def dead_units(answer) -> Verdict:
@@ -139,7 +139,7 @@ def dead_units(answer) -> Verdict:
         return f"of 5 units 2 are never positive, a share of 0.4; yours says {share:.3g}"
 
     hints = ("pre <= 0 says for each input and unit whether the unit is off.", "(pre <= 0).all(dim=0).float().mean()")
-    return check("dead units", answer, judge, "a unit is dead if no input of the batch switches it on", hints)
+    return check("dead_units", answer, judge, "a unit is dead if no input of the batch switches it on", hints)
 
 
 def gradient_at_fakes(answer) -> Verdict:
@@ -180,7 +180,7 @@ def gradient_at_fakes(answer) -> Verdict:
         "torch.autograd.grad(D(x_fake).sum(), x_fake) returns a tuple with the gradient; each image only sees its own logit.",
         "grad.flatten(1).norm(dim=1)",
     )
-    return check("the gradient that reaches G", answer, judge, "one norm for each fake", hints)
+    return check("gradient_at_fakes", answer, judge, "one norm for each fake", hints)
 
 
 MYTHS = {
@@ -216,4 +216,4 @@ def activation_myths(answer) -> Verdict:
                 return f"look again at {statement!r}: {why}"
 
     hints = ("Every one of them is measured in this lesson: find the cell.",)
-    return check("true or false", answer, judge, "all five", hints)
+    return check("activation_myths", answer, judge, "all five", hints)

@@ -35,7 +35,7 @@ def conv_size(answer) -> Verdict:
         "What is left is n + 2·padding - kernel.",
         "(n + 2 * padding - kernel) // stride + 1",
     )
-    return check("size after a convolution", answer, judge, "the same as torch, for four settings", hints)
+    return check("conv_size", answer, judge, "the same as torch, for four settings", hints)
 
 
 def transposed_size(answer) -> Verdict:
@@ -63,7 +63,7 @@ def transposed_size(answer) -> Verdict:
         "(n - 1) * stride + kernel without padding; then padding cuts off both sides and output padding adds to one.",
         "(n - 1) * stride - 2 * padding + kernel + output_padding",
     )
-    return check("size after a transposed convolution", answer, judge, "the same as torch, for four settings", hints)
+    return check("transposed_size", answer, judge, "the same as torch, for four settings", hints)
 
 
 def _size_verdict(given, wanted, cases, mistakes, names) -> str | None:
@@ -102,7 +102,7 @@ def receptive_fields(answer) -> Verdict:
         "Four neighbours of the first layer start at pixels 0, 2, 4 and 6, and the last one reaches 4 pixels further.",
         "Each layer adds (kernel - 1) · (how far apart its inputs are): 3·1, 3·2, 3·4.",
     )
-    return check("how far a unit sees", answer, judge, "4, 10 and 22 pixels", hints)
+    return check("receptive_fields", answer, judge, "4, 10 and 22 pixels", hints)
 
 
 def upsampling_block(answer) -> Verdict:
@@ -137,7 +137,7 @@ def upsampling_block(answer) -> Verdict:
         "Kernel 4, stride 2, padding 1. Then BatchNorm over n_out channels, then ReLU.",
         "nn.Sequential(nn.ConvTranspose2d(n_in, n_out, 4, 2, 1), nn.BatchNorm2d(n_out), nn.ReLU())",
     )
-    return check("a block of G", answer, judge, "doubles the side, in DCGAN's order", hints)
+    return check("upsampling_block", answer, judge, "doubles the side, in DCGAN's order", hints)
 
 
 def resize_block(answer) -> Verdict:
@@ -167,7 +167,7 @@ def resize_block(answer) -> Verdict:
         "A 3×3 convolution with padding 1 keeps the side.",
         "nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(n_in, n_out, 3, padding=1))",
     )
-    return check("resize, then convolve", answer, judge, "every output is touched equally often", hints)
+    return check("resize_block", answer, judge, "every output is touched equally often", hints)
 
 
 def _unreadable(block) -> str | None:
@@ -226,7 +226,7 @@ def initialise(answer) -> Verdict:
         "Three kinds have weights here: linear, convolution, transposed convolution. BatchNorm has scales, called weight.",
         "BatchNorm: nn.init.normal_(m.weight, 1.0, 0.02). The others: nn.init.normal_(m.weight, 0.0, 0.02). Both: zeros_(m.bias).",
     )
-    return check("the initialisation", answer, judge, "every layer is reached, with the right spread", hints)
+    return check("initialise", answer, judge, "every layer is reached, with the right spread", hints)
 
 
 def steepest_logits(steepest, never_above_8, discriminators, x_real) -> Verdict:
@@ -269,7 +269,7 @@ def steepest_logits(steepest, never_above_8, discriminators, x_real) -> Verdict:
         "The largest of them: .max().item(). The discriminators are live[name].D.",
         "{name: models.gradient_at(run.D, x_real).max().item() for name, run in live.items()}; spectral norm is what limits every layer.",
     )
-    return check("the steepest logit", steepest, judge, "measured for both, and one of them has a limit", hints)
+    return check("steepest_logits", steepest, judge, "measured for both, and one of them has a limit", hints)
 
 
 def _steepness_mistakes(discriminators, x_real, norms, right):

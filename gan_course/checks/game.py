@@ -30,7 +30,7 @@ def optimal_discriminator(answer) -> Verdict:
         return f"at densities {p_data[i]:.1f} and {p_g[i]:.1f} yours gives {d[i]:.3g}, wanted is {right[i]:.3g}"
 
     hints = ("The derivative is p_data/d - p_g/(1 - d).", "Set it to zero: p_data · (1 - d) = p_g · d.")
-    return check("the best possible D", answer, judge, "D*(x) = p_data / (p_data + p_g)", hints)
+    return check("optimal_discriminator", answer, judge, "D*(x) = p_data / (p_data + p_g)", hints)
 
 
 def equilibrium_losses(loss_d, loss_g) -> Verdict:
@@ -56,7 +56,7 @@ def equilibrium_losses(loss_d, loss_g) -> Verdict:
             return f"the loss of {name} is not {value:.3f}: put D = 1/2 into its formula"
 
     hints = ("D's loss is -log D(x) - log(1 - D(G(z))), G's is -log D(G(z)).", "-log ½ = log 2: math.log(2).")
-    return check("the even game", (loss_d, loss_g), judge, "2 ln 2 for D, ln 2 for G", hints)
+    return check("equilibrium_losses", (loss_d, loss_g), judge, "2 ln 2 for D, ln 2 for G", hints)
 
 
 def generator_slopes(answer) -> Verdict:
@@ -80,4 +80,4 @@ def generator_slopes(answer) -> Verdict:
         return "not these: chain rule, slope of the logarithm times the slope of sigmoid, p(1 - p)"
 
     hints = ("d/dp log(1 - p) = -1/(1 - p), and d/dp (-log p) = -1/p.", "Multiply each by p(1 - p), and cancel.")
-    return check("two slopes", answer, judge, "D for log(1 - D), and 1 - D for -log D", hints)
+    return check("generator_slopes", answer, judge, "D for log(1 - D), and 1 - D for -log D", hints)

@@ -34,7 +34,7 @@ def to_minus_one_one(answer) -> Verdict:
             return "the same byte becomes another number in another batch: take 0 and 255 as the ends, not the batch's own"
 
     hints = ("Which two numbers must 0 and 255 become?", "Half of 255 is 127.5: divide by it, and 0…2 is what you get.")
-    return check("to [-1, 1]", answer, judge, "bytes 0…255 become -1…1", hints)
+    return check("to_minus_one_one", answer, judge, "bytes 0…255 become -1…1", hints)
 
 
 def denormalise(answer) -> Verdict:
@@ -63,4 +63,4 @@ def denormalise(answer) -> Verdict:
             return "values a little outside [-1, 1] wrap around, so white becomes black: clamp before you cast"
 
     hints = ("Undo the last exercise, last step first.", "In this order: add 1, multiply by 127.5, round, clamp to 0…255, cast.")
-    return check("and back", answer, judge, "every byte comes back, and what overshoots is clamped", hints)
+    return check("denormalise", answer, judge, "every byte comes back, and what overshoots is clamped", hints)

@@ -65,9 +65,7 @@ def frechet_distance(answer) -> Verdict:
         "The trace of a matrix's root is the sum of the roots of its eigenvalues: torch.linalg.eigvals(ca @ cb).real.clamp(min=0).sqrt().sum()",
         "(a.mean(0) - b.mean(0)).square().sum() + ca.trace() + cb.trace() - 2 * that sum",
     )
-    return check(
-        "the Fréchet distance", answer, judge, "0 for equal clouds, larger with every difference in place and shape", hints
-    )
+    return check("frechet_distance", answer, judge, "0 for equal clouds, larger with every difference in place and shape", hints)
 
 
 def _trace_of_root(product):
@@ -113,7 +111,7 @@ def classifier_score(answer) -> Verdict:
         "One divergence an image: (p * (p.log() - q.log())).sum(1).",
         "Then .mean().exp().",
     )
-    return check("the classifier score", answer, judge, "sure of each image, and all classes alike: both raise it", hints)
+    return check("classifier_score", answer, judge, "sure of each image, and all classes alike: both raise it", hints)
 
 
 def precision_and_recall(answer) -> Verdict:
@@ -150,7 +148,7 @@ def precision_and_recall(answer) -> Verdict:
         "Precision: (distance <= radius_real).any(1).float().mean()",
         "Recall: (distance <= radius_fake[:, None]).any(0).float().mean()",
     )
-    return check("precision and recall", answer, judge, "a share of fakes, and a share of real images", hints)
+    return check("precision_and_recall", answer, judge, "a share of fakes, and a share of real images", hints)
 
 
 def missing_classes(answer) -> Verdict:
@@ -179,7 +177,7 @@ def missing_classes(answer) -> Verdict:
         return f"of the five test classes 2 and 4 are missing, yours says {found}"
 
     hints = ("A class is missing if shares < 0.1 * real_shares.", "(shares < 0.1 * real_shares).nonzero().flatten()")
-    return check("missing classes", answer, judge, "compared with each class's own share among real images", hints)
+    return check("missing_classes", answer, judge, "compared with each class's own share among real images", hints)
 
 
 def scores_by_seed(answer, score, n) -> Verdict:
@@ -214,9 +212,7 @@ def scores_by_seed(answer, score, n) -> Verdict:
         "sample(G, n_few, seed) draws the same images each time for one seed.",
         "[reference.frechet(sample(G, n_few, seed)) for seed in range(5)]",
     )
-    return check(
-        "the score by seed", answer, judge, "one generator, five draws: now you know how far a score moves by itself", hints
-    )
+    return check("scores_by_seed", answer, judge, "one generator, five draws: now you know how far a score moves by itself", hints)
 
 
 class _Eye(features.Extractor):
@@ -310,7 +306,7 @@ def mended_score(answer) -> Verdict:
         "G.eval(); data.denormalise turns [-1, 1] into bytes; reference.frechet(images) compares with the training set.",
         "G.eval(), then with torch.no_grad(): images = data.denormalise(G(z)), then return reference.frechet(images)",
     )
-    return check("the mended scorer", answer, judge, "eval mode, the right bytes, the training set", hints)
+    return check("mended_score", answer, judge, "eval mode, the right bytes, the training set", hints)
 
 
 PAIRS = {
@@ -328,7 +324,7 @@ PAIRS = {
 
 def fair_comparisons(answer) -> Verdict:
     """answer: True or False for each pair of `PAIRS`: may the two scores be compared?"""
-    return _quiz("fair or not", answer, PAIRS, (True, False), "a score is only as good as its protocol")
+    return _quiz("fair_comparisons", answer, PAIRS, (True, False), "a score is only as good as its protocol")
 
 
 CULPRITS = {
@@ -341,7 +337,7 @@ MEANS = ("precision", "recall", "nearest neighbours")
 
 def which_score_tells(answer) -> Verdict:
     """answer: for each illness of `CULPRITS` the one of `MEANS` that shows it best."""
-    return _quiz("which score tells", answer, CULPRITS, MEANS, "no single number sees all three")
+    return _quiz("which_score_tells", answer, CULPRITS, MEANS, "no single number sees all three")
 
 
 def _quiz(name, answer, questions, choices, passed) -> Verdict:

@@ -148,7 +148,7 @@ def discriminator_step(answer) -> Verdict:
         "Real: F.binary_cross_entropy_with_logits(logits_real, torch.ones_like(logits_real)). Fakes: the same with zeros. Add both.",
         "Then opt_d.zero_grad(), loss.backward(), opt_d.step(), and return the loss.",
     )
-    return check("one D step", answer, judge, "D moves as it should, and G receives no gradient", hints)
+    return check("discriminator_step", answer, judge, "D moves as it should, and G receives no gradient", hints)
 
 
 def _g(loss, *, clear=True, opt="g"):
@@ -210,7 +210,7 @@ def generator_step(answer) -> Verdict:
         "The loss is F.binary_cross_entropy_with_logits(logits_fake, torch.ones_like(logits_fake)).",
         "Then opt_g.zero_grad(), loss.backward(), opt_g.step(), and return the loss.",
     )
-    return check("one G step", answer, judge, "G moves as it should, and D stays as it is", hints)
+    return check("generator_step", answer, judge, "G moves as it should, and D stays as it is", hints)
 
 
 def _returned(yours, right) -> str | None:
@@ -273,4 +273,4 @@ def mended_step(answer) -> Verdict:
         "Read it as four questions: which range does D see, what does the loss expect, what does G want, what is left from the step before?",
         "images.float() / 127.5 - 1 · no torch.sigmoid · ones for G · opt_g.zero_grad() before loss_g.backward().",
     )
-    return check("a step that runs and teaches nothing", answer, judge, "four quiet bugs found", hints, stub=lambda _: True)
+    return check("mended_step", answer, judge, "four quiet bugs found", hints, stub=lambda _: True)

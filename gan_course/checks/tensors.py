@@ -71,7 +71,7 @@ def seeded_noise(answer) -> Verdict:
         "torch.Generator() is a source of random numbers of your own; its manual_seed(seed) returns it.",
         "torch.randn(n, 100, generator=torch.Generator().manual_seed(seed))",
     )
-    return check("noise from a seed", answer, judge, "the seed decides, and nothing else is disturbed", hints)
+    return check("seeded_noise", answer, judge, "the seed decides, and nothing else is disturbed", hints)
 
 
 def mnist_megabytes(as_bytes, as_floats) -> Verdict:
@@ -103,7 +103,7 @@ def mnist_megabytes(as_bytes, as_floats) -> Verdict:
         "60,000 images have 28 · 28 pixels each; uint8 takes 1 byte.",
         "60_000 * 28 * 28 / 1e6, and four times that for float32.",
     )
-    return check("memory", (as_bytes, as_floats), judge, "47 MB as bytes, four times as much as float32", hints)
+    return check("mnist_megabytes", (as_bytes, as_floats), judge, "47 MB as bytes, four times as much as float32", hints)
 
 
 def lesson_minutes(answer, minutes: dict[str, dict[str, float | None]]) -> Verdict:
@@ -125,4 +125,4 @@ def lesson_minutes(answer, minutes: dict[str, dict[str, float | None]]) -> Verdi
         return f"the table does not say {value:.3g} at lesson 01, column `cpu`"
 
     hints = ("Row 01, column cpu.", 'probe.minutes["01"]["cpu"] is the number before it is rounded.')
-    return check("minutes", answer, judge, "so long will lesson 01 take here", hints)
+    return check("lesson_minutes", answer, judge, "so long will lesson 01 take here", hints)

@@ -21,7 +21,7 @@ def info() -> dict:
         from gan_course import data
 
         found = {name: where and str(where) for name, where in data.available().items()}
-    device, (name, memory) = machine.device(), machine.name_and_memory()
+    device, (name, memory) = scale.device(), machine.name_and_memory()
     return {
         "gan_course": __version__,
         "python": platform.python_version(),
@@ -31,11 +31,11 @@ def info() -> dict:
             "type": device,
             "name": name,
             "memory_gb": memory and round(memory, 1),
-            "bf16": bool(machine.bf16()),
+            "bf16": scale.native_bf16(device),
         },
         "cores": machine.cores(),
         "free_disk_gb": round(machine.free_gigabytes(), 1),
         "scale": scale_in_force(),
         "data": found,
-        "minutes": scale.MINUTES,
+        "minutes": {number: lesson.minutes for number, lesson in scale.LESSONS.items()},
     }

@@ -5,14 +5,11 @@ import time
 from dataclasses import dataclass
 
 from gan_course import UserError, scale
-from gan_course.environment import machine
 from gan_course.environment.table import table
 
 # Seconds a step of the two workloads takes on the reference machine (two 2.6 GHz cores, nothing else running), measured
 # by `python -m gan_course.environment`. No such figures exist yet for a GPU: the minutes at `gpu` are nominal ones.
 REFERENCE = {"mlp": 0.0101, "conv": 0.0244}
-WORKLOAD = {"00": "mlp", "01": "mlp", "02": "mlp", "04": "mlp", "05": "mlp"}  # what a lesson mostly does; the others: conv
-COMPARISONS = {"01": 7, "03": 7, "04": 2}  # runs of `rung_seconds` each in a lesson (03: five, and a run as long as two)
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def speed_probe(seconds: float | None = None) -> Probe:
 
     if seconds is None:
         seconds = 1.0 if scale_in_force() == "smoke" else 10.0
-    device = machine.device()
+    device = scale.device()
     spent = {"mlp": [], "conv": []}
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), torch.enable_grad():
         torch.manual_seed(0)
@@ -76,7 +73,7 @@ def speed_probe(seconds: float | None = None) -> Probe:
 def scale_in_force() -> str | None:
     """The scale that runs here; None where GAN_COURSE_SCALE holds none."""
     try:
-        return scale.name(machine.device())
+        return scale.name()
     except UserError:
         return None
 
@@ -88,18 +85,11 @@ def estimate(seconds: dict[str, float], device: str = "cpu") -> dict[str, dict[s
     them). Only the rest of a lesson is stretched by the machine's speed. On CUDA the `gpu` minutes are nominal.
     """
     minutes = {}
-    for lesson, nominal in scale.MINUTES.items():
-        name = WORKLOAD.get(lesson, "conv")
-        slowness = seconds[name] / REFERENCE[name]
-        minutes[lesson] = {s: _stretch(nominal[s], _timed_minutes(lesson, s), slowness) for s in ("smoke", "cpu")}
-        minutes[lesson]["gpu"] = nominal["gpu"] if device == "cuda" else None
+    for number, lesson in scale.LESSONS.items():
+        slowness = seconds[lesson.workload] / REFERENCE[lesson.workload]
+        minutes[number] = {s: _stretch(lesson.minutes[s], lesson.timed_minutes(s), slowness) for s in ("smoke", "cpu")}
+        minutes[number]["gpu"] = lesson.minutes["gpu"] if device == "cuda" else None
     return minutes
-
-
-def _timed_minutes(lesson: str, at: str) -> float:
-    """Minutes of a lesson at a scale that are counted in seconds of training."""
-    budget = scale.BUDGETS.get(lesson, {}).get(at, scale.Budget())
-    return ((budget.seconds or 0) + COMPARISONS.get(lesson, 0) * (budget.rung_seconds or 0)) / 60
 
 
 def _stretch(nominal: float, timed: float, slowness: float) -> float:

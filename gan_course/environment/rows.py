@@ -101,7 +101,7 @@ def _kernel():
 def _device_line():
     import torch
 
-    device, name, memory = machine.device(), *machine.name_and_memory()
+    device, name, memory = scale.device(), *machine.name_and_memory()
     value = f"{device}: {name}" + (f", {memory:.0f} GB memory" if memory else "")
     if device != "cpu":
         return True, value, ""
@@ -112,8 +112,9 @@ def _device_line():
 
 
 def _bf16_line():
-    native = machine.bf16()
-    return True, f"native ({native})" if native else "not native: training stays in float32, which always works", ""
+    if scale.native_bf16(scale.device()):
+        return True, "native: training takes it where it is faster", ""
+    return True, "not native: training stays in float32, which always works", ""
 
 
 def _threads_line():
@@ -137,7 +138,8 @@ def _mnist():
 
 def _cifar10():
     remedy = "run `from gan_course import data; data.load('cifar10')` where there is a network (170 MB), or point "
-    return _data_set("cifar10", remedy + "GAN_COURSE_DATA at a folder with cifar-10-batches-py; lessons 00-02 do without")
+    users = " and ".join(lesson.number for lesson in scale.LESSONS.values() if lesson.data == "cifar10")
+    return _data_set("cifar10", remedy + f"GAN_COURSE_DATA at a folder with cifar-10-batches-py; only lesson {users} trains on it")
 
 
 def _data_set(name: str, remedy: str):
@@ -173,7 +175,7 @@ def _disk_line():
 def _scale_line():
     by = "GAN_COURSE_SCALE" if os.environ.get("GAN_COURSE_SCALE") else "chosen by the device"
     try:
-        return True, f"{scale.name(machine.device())} ({by})", ""
+        return True, f"{scale.name()} ({by})", ""
     except UserError as error:
         return False, os.environ["GAN_COURSE_SCALE"], str(error)
 

@@ -76,4 +76,4 @@ class ActivationExplorer(Controls):
             alt=f"Gradient that reaches G against how far the biases are lowered, for three slopes. "
             f"At {self.shift:g} with slope {self.alpha:g}: {gradient:.2g}.",
         )
-        return f'<div style="display:flex;flex-wrap:wrap">{shape.html()}{reach.html()}</div>'
+        return plotting.beside(shape.html(), reach.html())

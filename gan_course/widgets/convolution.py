@@ -32,15 +32,18 @@ class ConvolutionCalculator(Controls):
         self._kind = W.Dropdown(options=KINDS, value=self.kind, description="Kind", layout=WIDE)
         self._kind.observe(lambda change: self._set(kind=change["new"]), "value")
         limits = {"size": (2, 8), "kernel": (1, 6), "stride": (1, 3), "padding": (0, 3), "output_padding": (0, 2)}
-        limits |= {"row": (0, 20), "column": (0, 20)}
+        limits |= dict.fromkeys(("row", "column"), (0, 20))
         self._sliders = {name: self._slider(name, *ends) for name, ends in limits.items()}
         self._words, self._picture = W.HTML(), W.HTML()
         self.draw()
-        return W.VBox([row(self._kind, *self._sliders.values()), self._words, self._picture])
+        *shape, place_row, place_column = self._sliders.values()
+        place = row(W.HTML(line("look at one output cell:")), place_row, place_column)
+        return W.VBox([self._kind, row(*shape), place, self._words, self._picture])
 
     def _slider(self, name: str, low: int, high: int) -> W.IntSlider:
         label = name.replace("_", " ")
         slider = W.IntSlider(description=label, min=low, max=high, value=getattr(self, name), layout=WIDE)
+        slider.style.description_width = "105px"  # "output padding", whole
         slider.observe(lambda change: self._set(**{name: change["new"]}), "value")
         return slider
 
@@ -52,6 +55,8 @@ class ConvolutionCalculator(Controls):
         """Bring the words and the picture up to date; a setting that cannot be gets its reason and no picture."""
         self._sliders["output_padding"].layout.display = "none" if self.kind == KINDS[0] else ""
         try:
+            for name in ("row", "column"):
+                self._sliders[name].max = max(1, self.output_size - 1)  # a slider without a range breaks the page
             self._picture.value, self._words.value = self.figure().html(), line(self.words())
         except UserError as error:
             self._picture.value, self._words.value = "", line(str(error), "warning")
@@ -71,7 +76,7 @@ class ConvolutionCalculator(Controls):
 
     @property
     def framed(self) -> tuple[int, int]:
-        """Row and column of the framed output cell: the sliders reach further than a small output."""
+        """Row and column of the framed output cell, the last one where the output ends before it."""
         return min(self.row, self.output_size - 1), min(self.column, self.output_size - 1)
 
     def words(self) -> str:

@@ -67,12 +67,12 @@ class Interpolation(Controls):
         return {name: to_uint8(self.G(z.to(device))).cpu() for name, z in self._points(t).items()}
 
     def _here(self) -> str:
-        now = plotting.grids(self._images(torch.tensor([self.t])), columns=1, width=280)
+        now = plotting.grids(self._images(torch.tensor([self.t])), columns=1, width=360)
         t = torch.linspace(0, 1, 41)
         lengths = {name: z.norm(dim=1) for name, z in self._points(t).items()}
-        curve = plotting.curves(t, lengths, xlabel="t", ylabel="length of z", mark=self.t, size=(520, 230))
-        return f'<div style="display:flex;flex-wrap:wrap">{now.html()}{curve.html()}</div>'
+        curve = plotting.curves(t, lengths, xlabel="t", ylabel="length of z", mark=self.t, size=(430, 230))
+        return plotting.beside(now.html(), curve.html())
 
     def _both_ways(self) -> str:
         rows = {f"{name}, t from 0 to 1": images for name, images in self._images(torch.linspace(0, 1, STEPS)).items()}
-        return plotting.grids(rows, columns=STEPS, across=1, width=560).html()
+        return plotting.grids(rows, columns=STEPS, across=1, width=760).html()

@@ -117,6 +117,6 @@ class NoiseExplorer(Controls):
         return self._html([s.value for s in self._sliders] if self._box is not None else [0.0] * len(self.directions))
 
     def _html(self, shifts) -> str:
-        now = plotting.grid(self.images(shifts), columns=1, title="G(z)", width=170)
-        path = plotting.grid(self.images(shifts, self.along), columns=STEPS, title=f"along direction {self.along + 1}")
+        now = plotting.grid(self.images(shifts), columns=1, title="G(z)", width=230)
+        path = plotting.grid(self.images(shifts, self.along), columns=STEPS, title=f"along direction {self.along + 1}", width=640)
         return f"<div>{now.html()}</div><div>{path.html()}</div>"

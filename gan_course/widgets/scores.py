@@ -68,16 +68,28 @@ class ScoreExplorer(Controls):
 
     def draw(self) -> None:
         """Bring the words and pictures up to date."""
-        told = ", ".join(f"{title} {self.scores[self.name][key]:.3g}" for key, title in MEASURES.items())
+        told = ", ".join(f"{title} {plotting.number(self.scores[self.name][key])}" for key, title in MEASURES.items())
         self._words.value = line(f"{self.name}: {told}")
         self._picture.value = self.picture()
 
     def picture(self) -> str:
-        shares = {title: [s[key] for s in self.scores.values()] for key, title in list(MEASURES.items())[2:]}
-        stages = range(len(self.images))
         now = plotting.grid(self.images[self.name][:SHOWN], title=self.name, width=300)
-        look = {"xlabel": "stage of the slider", "mark": self.stage, "size": (330, 260)}
-        clouds = plotting.curves(stages, shares, ylabel="share", **look)
-        distance = [max(s["frechet"], 1e-3) for s in self.scores.values()]
-        frechet = plotting.curves(stages, {"Fréchet distance": distance}, ylabel="Fréchet distance", log=True, **look)
-        return f'<div style="display:flex;flex-wrap:wrap">{now.html()}{frechet.html()}{clouds.html()}</div>'
+        return plotting.beside(now.html(), self._table())
+
+    def _table(self) -> str:
+        """A row a stage, a column a score, a bar behind each number; the slider's stage is marked."""
+        longest = {key: max(scores[key] for scores in self.scores.values()) for key in MEASURES}
+        head = "".join(f'<th scope="col" style="text-align:right">{title}</th>' for title in MEASURES.values())
+        rows = ""
+        for name, scores in self.scores.items():
+            cells = "".join(_bar(scores[key], scores[key] / (longest[key] or 1)) for key in MEASURES)
+            here = (' aria-current="true" style="outline:2px solid currentColor"', "▸ ") if name == self.name else ("", "")
+            rows += f'<tr{here[0]}><th scope="row" style="text-align:left">{here[1]}{name}</th>{cells}</tr>'
+        return f'<table style="font-variant-numeric:tabular-nums"><tr><td></td>{head}</tr>{rows}</table>'
+
+
+def _bar(value: float, share: float) -> str:
+    """A table cell: the number, and behind it a bar over that share of the cell."""
+    end = f"{100 * max(0.0, min(1.0, share)):.0f}%"
+    ground = f"linear-gradient(to right, rgba(0,158,115,.35) {end}, transparent {end})"
+    return f'<td style="text-align:right;background:{ground}">{plotting.number(value)}</td>'

@@ -5,7 +5,7 @@ import math
 import torch
 
 from gan_course import plotting
-from gan_course.widgets.illness import diagnose
+from gan_course.illness import diagnose
 
 COLUMNS, SHOWN = 8, 40  # of the 64 fixed-noise samples; files hold all
 

@@ -167,7 +167,7 @@ def test_to_the_end_in_one_go(open_notebook, page):
     notebook = open_notebook([SETUP, SHOW.replace("100_000", "300")])
     notebook.run_all()
     press(notebook.cell(1), "Run to the end")
-    expect(notebook.cell(1).get_by_text("done: 300 steps")).to_be_visible()
+    expect(notebook.cell(1).get_by_text("done at step 300")).to_be_visible()
     assert step(notebook.cell(1)) == 300
 
 

@@ -1,0 +1,111 @@
+"""Which exercises were passed on this machine: one small file of the user's, written by the checks, deletable at any time.
+
+The file is `progress.json` in the cache folder of the data sets, or where `GAN_COURSE_PROGRESS` says; `GAN_COURSE_PROGRESS=off`
+records nothing. Grading (`GAN_COURSE_GRADE=1`) never records, tests and CI only where they name a file.
+"""
+
+import html
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from gan_course.data.download import cache
+
+EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order → what it is called
+    "00": {"noise": "noise", "seeded_noise": "noise from a seed", "mnist_megabytes": "memory", "lesson_minutes": "minutes"},
+    "01": {
+        "to_minus_one_one": "to [-1, 1]", "denormalise": "and back",
+        "discriminator_step": "one D step", "generator_step": "one G step",
+        "optimal_discriminator": "the best possible D", "equilibrium_losses": "the even game", "generator_slopes": "two slopes",
+        "mended_step": "a step that runs and teaches nothing",
+    },
+    "02": {
+        "leaky_relu": "LeakyReLU", "leaky_relu_slope": "its slope", "gradient_at_fakes": "the gradient that reaches G",
+        "dead_units": "dead units", "tanh_from_sigmoid": "Tanh from Sigmoid", "activation_myths": "true or false",
+    },
+    "03": {
+        "conv_size": "size after a convolution", "receptive_fields": "how far a unit sees",
+        "transposed_size": "size after a transposed convolution", "resize_block": "resize, then convolve",
+        "upsampling_block": "a block of G", "initialise": "the initialisation", "steepest_logits": "the steepest logit",
+    },
+    "04": {
+        "frechet_distance": "the Fréchet distance", "classifier_score": "the classifier score",
+        "precision_and_recall": "precision and recall", "missing_classes": "missing classes",
+        "which_score_tells": "which score tells", "scores_by_seed": "the score by seed",
+        "fair_comparisons": "fair or not", "mended_score": "the mended scorer",
+    },
+}  # fmt: skip
+TITLES = {name: title for exercises in EXERCISES.values() for name, title in exercises.items()}
+
+
+def file() -> Path | None:
+    """Where passed exercises are kept; None where nothing is recorded."""
+    given = os.environ.get("GAN_COURSE_PROGRESS", "")
+    if given == "off" or os.environ.get("GAN_COURSE_GRADE") == "1":
+        return None
+    if given:
+        return Path(given).expanduser()
+    tested = os.environ.get("PYTEST_VERSION") or os.environ.get("CI")  # a kernel that pytest starts inherits them
+    return None if tested else cache() / "progress.json"
+
+
+def done() -> set[str]:
+    """Names of the exercises passed so far; empty where there is no file, or none that can be read. Never raises."""
+    try:
+        path = file()
+        kept = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else []
+        return {name for name in kept if name in TITLES} if isinstance(kept, list) else set()
+    except Exception:  # damaged, not text, not ours to read: as good as none
+        return set()
+
+
+def record(exercise: str) -> None:
+    """Note that an exercise was passed. Never raises: where the file cannot be written nothing is noted."""
+    try:
+        if (path := file()) is None or exercise not in TITLES or exercise in done():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock"), timeout=2):  # another notebook may write too
+            aside = path.with_suffix(".new")
+            aside.write_text(json.dumps(sorted(done() | {exercise})), encoding="utf-8")
+            aside.replace(path)
+    except Exception:
+        return
+
+
+def reset() -> None:
+    """Forget all that was recorded."""
+    if path := file():
+        path.unlink(missing_ok=True)
+
+
+def of_lesson(lesson: str) -> dict[str, str]:
+    """Name → title of a lesson's exercises, in their order; {} for a lesson without any."""
+    return EXERCISES.get(lesson, {})
+
+
+@dataclass(frozen=True, repr=False)
+class Progress:
+    """What is done of a lesson's exercises, to be shown as the last line of a cell."""
+
+    lesson: str
+
+    def __repr__(self) -> str:
+        titles, passed = of_lesson(self.lesson), done()
+        if file() is None:  # the same on every machine
+            return f"{len(titles)} exercises: {', '.join(titles.values())}"
+        right, left = ([title for name, title in titles.items() if (name in passed) is kind] for kind in (True, False))
+        told = f"{len(right)} of {len(titles)} done" + (f": {', '.join(right)}" if right and left else "")
+        return told + (f"; next: {left[0]}" if left else "")
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        look = "border-left:4px solid var(--jp-brand-color1, #0072B2);padding:2px 8px"
+        return {"text/plain": repr(self), "text/html": f'<div style="{look}">{html.escape(repr(self))}</div>'}
+
+
+def show(lesson: str) -> Progress:
+    """How far a lesson's exercises are: `progress.show("01")`."""
+    return Progress(lesson)
