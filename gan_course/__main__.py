@@ -1,6 +1,7 @@
 """`python -m gan_course info | train | compare | sample | evaluate | classifier | bench | grade`."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import shlex
@@ -368,14 +369,31 @@ def grade(args) -> None:
     limits = grading.Limits(args.seconds, args.cell_seconds, int(args.memory * 2**30))
     lessons = grading.load_lessons(Path(args.lessons) if args.lessons else None)
 
-    rows, file = [], Path(args.csv)
-    grading.write_csv(rows, file)  # a place that cannot be written is told before the hour of grading, not after
-    try:
+    file, rows = Path(args.csv), []
+    grading.writable(file)  # told before the hour of grading, not after; last time's table stays until there is a new row
+    with ends_like_interrupt(signal.SIGTERM):
         for row in grading.grade_folder(Path(args.folder), lessons, limits, args.jobs):
-            rows.append(row)
-            print(f"{row.submission}: {row.passed} of {len(row.results)} passed. {row.note}".rstrip(), flush=True)
-    finally:  # Ctrl-C keeps what is graded
-        grading.write_csv(rows, file)
+            rows = sorted([*rows, row], key=lambda row: row.submission)
+            with contextlib.suppress(UserError):  # full disk, open in a spreadsheet: tried again at the next row
+                grading.write_csv(rows, file)
+            line = f"{row.submission}: {row.passed} of {len(row.results)} passed. {grading.printable(row.note)}".rstrip()
+            print(line.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"), flush=True)
+    grading.write_csv(rows, file)
+
+
+@contextlib.contextmanager
+def ends_like_interrupt(number: int):
+    """Within, a signal raises KeyboardInterrupt, once; what ends then is left to end."""
+
+    def interrupt(number, frame):
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A folder of submissions → a table: one row a submission, one column an exercise.
 
-Each submission's answers are spliced into the pristine lesson, which runs in a process of its own (`runner`), limited in time, memory
-and file size, with an empty home and a copy of the package. The checks there are the grader's own, loaded before any answer; their
-verdicts leave by a pipe. This keeps mistakes and tricks from spoiling a run. It is no security sandbox: the process is the same user,
-sees the same disk and the same network, and a check calls the answer's functions in the answer's process.
+Each submission's answers are spliced into the pristine lesson, which runs in a process of its own (`runner`), limited in time,
+memory and file size, with an empty home and a copy of the package. The checks there are the grader's own, loaded before any answer;
+their verdicts leave by a pipe. This keeps mistakes and known tricks from spoiling a run. It is no security sandbox: the process is
+the same user, sees the same disk and network, and a check calls the answer's functions in the process that ran the answer.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,11 @@ from pathlib import Path
 from gan_course import UserError
 from gan_course.grading import process, submission
 from gan_course.grading.lesson import Answer, Lesson, load_lessons, recognise
-from gan_course.grading.process import Limits, grade
+from gan_course.grading.process import NORMAL, Limits, grade
 from gan_course.grading.table import Result, Row, printable, writable, write_csv
 
 __all__ = [
+    "NORMAL",
     "Answer",
     "Lesson",
     "Limits",
@@ -33,8 +34,8 @@ __all__ = [
 ]
 
 
-def grade_folder(folder: Path, lessons: list[Lesson], limits: Limits = Limits(), jobs: int = 1) -> Iterator[tuple[int, Row]]:
-    """Grade every notebook below `folder`, `jobs` at a time → (place in the order of names, row), as they are known.
+def grade_folder(folder: Path, lessons: list[Lesson], limits: Limits = NORMAL, jobs: int = 1) -> Iterator[Row]:
+    """Grade every notebook below `folder`, `jobs` at a time; rows as they are known.
 
     UserError if there is none. What killed runs left behind is swept first.
     """
@@ -46,9 +47,8 @@ def grade_folder(folder: Path, lessons: list[Lesson], limits: Limits = Limits(),
     process.sweep()
     pool = ThreadPoolExecutor(jobs)
     try:
-        futures = {pool.submit(_row, path, folder, lessons, limits): i for i, path in enumerate(paths)}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        for future in as_completed([pool.submit(_row, path, folder, lessons, limits) for path in paths]):
+            yield future.result()
     finally:  # on Ctrl-C nothing is waited for
         pool.shutdown(wait=False, cancel_futures=True)
         for run in list(process.RUNNING):

@@ -66,11 +66,12 @@ class Lesson:
     def answers(self, cells: list[Cell]) -> dict[str, Answer]:
         """Each exercise's answer.
 
-        To it belong all code cells between the lesson's cells above the stub and its check, and wherever they stand those with its id,
-        name or tag and those that define its function. If none of these defines or assigns what is asked for: any that assigns it.
+        To it belong all code cells between the lesson's cells above the stub and its check, and wherever they stand those with
+        its id, name or tag and those that define its function. If none of these binds what is asked for: any that binds it.
         """
         like = [self.counterpart(cell) for cell in cells]
-        matcher = SequenceMatcher(None, range(len(self.cells)), [-1 - i if k is None else k for i, k in enumerate(like)], autojunk=False)
+        keys = [-1 - i if k is None else k for i, k in enumerate(like)]
+        matcher = SequenceMatcher(None, range(len(self.cells)), keys, autojunk=False)
         place = {a + i: b + i for a, b, n in matcher.get_matching_blocks() for i in range(n)}
         stubs = set(self.stubs.values())
         mine = {  # code that is not the lesson's own
@@ -81,33 +82,36 @@ class Lesson:
         return {name: self._answer(name, cells, like, place, mine) for name in self.exercises}
 
     def _answer(self, name, cells, like, place, mine) -> Answer:
-        stub, check = self.stubs[name], self.checks[name]
-        wanted, defined = self.names(name), bound(self.cells[stub].source)[0]
-        others = {i for other, i in self.stubs.items() if other != name}
-        above = max((i for i in place if i < stub), default=None)
-        below = min((i for i in place if i > stub), default=None)
-        region = set()
-        if above is not None or below is not None:
-            start = -1 if above is None else place[above]
-            end = len(cells) if below is None else place[below] + (below == check)  # an answer merged with its check
-            region = {i for i in range(start + 1, end) if i in mine and like[i] not in others}
-            elsewhere = set().union(*(self.names(other) for other in self.exercises if other != name)) - wanted
-            region = {i for i in region if not (mine[i][1] & elsewhere and not mine[i][1] & wanted)}
-        named = {i for i in mine if like[i] == stub or name in cells[i].names or (mine[i][0] & defined and like[i] not in others)}
-        chosen = sorted(region | named)
-        answering = lambda i: (mine[i][1] & wanted or like[i] == stub) and not _same(cells[i].source, self.cells[stub].source)  # noqa: E731
-        if not any(map(answering, chosen)):
-            chosen = sorted({*chosen, *(i for i in mine if mine[i][1] & wanted and like[i] not in others)})
-        if any(map(answering, chosen)):  # an answer beats a copy of the stub
-            chosen = [i for i in chosen if not _same(cells[i].source, self.cells[stub].source)]
-        elif not any(like[i] == stub or mine[i][1] & wanted for i in chosen):
+        stub, check, wanted = self.cells[self.stubs[name]], self.checks[name], self.names(name)
+        untouched = {i for i in mine if _same(cells[i].source, stub.source)}
+        own = {i for i in mine if like[i] == self.stubs[name]}
+        free = {i for i in mine if like[i] not in self.stubs.values()} | own  # no other exercise's
+        elsewhere = set().union(*(self.names(other) for other in self.exercises if other != name))
+        binding = {i for i in free if mine[i][1] & wanted}
+
+        above = max((i for i in place if i < self.stubs[name]), default=None)
+        below = min((i for i in place if i > self.stubs[name]), default=None)
+        region = range(0 if above is None else place[above] + 1, len(cells) if below is None else place[below])
+        region = (
+            {i for i in region if i in free and (i in binding or not mine[i][1] & elsewhere)}
+            if (above, below) != (None, None)
+            else set()
+        )
+        merged = {i for i in free if like[i] == check and i in binding}
+        defining = {i for i in binding if mine[i][0] & bound(stub.source)[0]}
+        chosen = region | merged | own | defining | {i for i in free if name in cells[i].names}
+        if not (chosen & (binding | own)) - untouched:
+            chosen |= binding
+        if not chosen & (binding | own):
             return Answer([])
-        sources = list(dict.fromkeys(cells[i].source for i in reversed(chosen)))[::-1]  # of equal ones the last
+        sources = [cells[i].source for i in sorted(chosen)]
+        if (whole := "\n".join(sources)) and _tree(whole) and not all(map(_tree, sources)):
+            return Answer([whole])  # split in the middle of a function
+        if (chosen & (binding | own)) - untouched:  # an answer beats a copy of the stub
+            sources = [cells[i].source for i in sorted(chosen - untouched)]
+        sources = list(dict.fromkeys(reversed(sources)))[::-1]  # of equal ones the last
         giving = [bound(source)[1] & wanted for source in sources]
         twice = any(sum(word in given for given in giving) > 1 for word in wanted)
-        whole = "\n".join(sources)
-        if len(sources) > 1 and _tree(whole) and not all(map(_tree, sources)):  # split in the middle of a function
-            sources, twice = [whole], False
         return Answer(sources, "two different answers, the last one counts" if twice else "")
 
 
@@ -122,7 +126,7 @@ def load_lessons(folder: Path | None = None) -> list[Lesson]:
 
 
 def recognise(lessons: list[Lesson], cells: list[Cell], name: str) -> Lesson | None:
-    """The lesson that a submission is of: the one that most of its cells come from or answer, else the one that its file name names."""
+    """The lesson that a submission is of: the one that most of its cells come from or answer, else the one in its file name."""
     ids = Counter(key for lesson in lessons for key in {cell.id for cell in lesson.cells})
     shared, found = {key for key, n in ids.items() if n > 1}, {}
     defined = set().union(*(bound(cell.source)[0] for cell in cells if cell.kind == "code"))
@@ -167,7 +171,11 @@ def _same(source: str, stub: str) -> bool:
             return source.split() == stub.split()
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
-                node.body = [s for s in node.body if not isinstance(s, ast.Pass) and not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+                node.body = [
+                    s
+                    for s in node.body
+                    if not isinstance(s, ast.Pass) and not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+                ]
         try:
             bare.append(ast.dump(tree))
         except RecursionError:

@@ -36,7 +36,10 @@ class Limits:
     memory: int = 4 * 2**30
 
 
-def grade(lesson: Lesson, answers: dict[str, Answer], limits: Limits = Limits()) -> dict[str, Result]:
+NORMAL = Limits()
+
+
+def grade(lesson: Lesson, answers: dict[str, Answer], limits: Limits = NORMAL) -> dict[str, Result]:
     """Run one submission and say for each exercise how it went. Never raises for what the submission does."""
     token = f"{owner()}-{uuid.uuid4().hex}"
     with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{token}-", ignore_cleanup_errors=True) as scratch:
@@ -143,7 +146,7 @@ def _read(pipe, start: bytes, messages: queue.SimpleQueue) -> None:
 
 def _listen(run: subprocess.Popen, messages: queue.SimpleQueue, limits: Limits) -> tuple[dict[str, tuple[str, str]], str]:
     verdicts, deadline = {}, time.monotonic() + limits.seconds
-    cell_end, interrupted = float("inf"), False
+    cell_end, interrupted, begun = float("inf"), False, False
     while True:
         ended = run.poll()
         now = time.monotonic()
@@ -152,7 +155,8 @@ def _listen(run: subprocess.Popen, messages: queue.SimpleQueue, limits: Limits) 
         except queue.Empty:
             now = time.monotonic()
             if ended is not None:
-                return verdicts, f"an answer above ended the kernel ({_status(ended)})"
+                who = "an answer above ended the kernel" if begun else "the lesson could not be started"
+                return verdicts, f"{who} ({_status(ended)})"
             if now >= deadline:
                 return verdicts, f"stopped at the time limit of {limits.seconds:g} s"
             if now >= cell_end and interrupted:
@@ -161,7 +165,7 @@ def _listen(run: subprocess.Popen, messages: queue.SimpleQueue, limits: Limits) 
                 run.send_signal(signal.CTRL_BREAK_EVENT if os.name == "nt" else signal.SIGINT)
                 interrupted, cell_end = True, now + GRACE
             continue
-        interrupted = False
+        begun, interrupted = True, False
         cell_end = now + limits.cell_seconds if kind == "begin" else float("inf")
         if kind == "verdict":
             verdicts.setdefault(rest[0], (rest[1], rest[2]))
@@ -186,7 +190,8 @@ def _environment(scratch: Path) -> dict[str, str]:
     return {name: os.environ[name] for name in KEPT if name in os.environ} | {
         "HOME": home, "USERPROFILE": home, "APPDATA": home, "TMPDIR": tmp, "TEMP": tmp, "TMP": tmp, "IPYTHONDIR": home,
         "MPLCONFIGDIR": str(fonts), "MPLBACKEND": "agg", "PYTHONPATH": str(scratch / "package"), "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "GAN_COURSE_SCALE": "smoke", "GAN_COURSE_OFFLINE": "1",
+        "PYTHONUTF8": "1", "PYTHONBREAKPOINT": "0", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1",
+        "GAN_COURSE_SCALE": "smoke", "GAN_COURSE_OFFLINE": "1", "GAN_COURSE_PROGRESS": "off",
     }  # fmt: skip
 
 

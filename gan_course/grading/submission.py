@@ -39,7 +39,8 @@ class Cell:
 def find(folder: Path) -> list[Path]:
     """Everything below `folder` that is named like a notebook, and each folder that cannot be opened, sorted.
 
-    Left out is what systems and tools put there: hidden folders, `__MACOSX`, `._x.ipynb` and `.~x.ipynb`. Links to folders are not followed.
+    Left out is what systems and tools put there: hidden folders, `__MACOSX`, `._x.ipynb`, `.~x.ipynb`. Links to folders are not
+    followed.
     """
     found, todo = [], [folder]
     while todo:
@@ -119,7 +120,12 @@ def _text(data: bytes) -> str:
 
 def _cell(cell: dict) -> Cell:
     metadata = cell["metadata"] if isinstance(cell.get("metadata"), dict) else {}
-    names = [cell.get("id"), metadata.get("id"), metadata.get("name"), metadata.get("cell_id")]  # Colab keeps the id in the metadata
+    names = [
+        cell.get("id"),
+        metadata.get("id"),
+        metadata.get("name"),
+        metadata.get("cell_id"),
+    ]  # Colab keeps the id in the metadata
     tags = metadata.get("tags")
     names += tags if isinstance(tags, list) else [tags]
     names = [name for name in names if isinstance(name, str) and name]

@@ -77,7 +77,7 @@ def printable(text: str) -> str:
 
 
 def _harmless(cell):
-    """A spreadsheet runs what begins like a formula, and names and answers are the learner's choice: the first visible character decides."""
+    """A spreadsheet runs what begins like a formula, and names are the learner's choice. The first visible character decides."""
     if not isinstance(cell, str):
         return cell
     text = printable(cell)
