@@ -15,7 +15,8 @@ READY := $(VENV)/.ready
 STACKS := $(patsubst tests/stacks/%.txt,$(VENV)/stacks/%/.ready,$(wildcard tests/stacks/*.txt))
 
 lab: $(READY)
-	@$(VENV)/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(LAB_FLAGS)
+	@$(VENV)/bin/jupyter trust notebooks/*.ipynb notebooks/solutions/*.ipynb >/dev/null # stored pictures follow the theme
+	@$(VENV)/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/start.ipynb $(LAB_FLAGS)
 
 test: $(READY) $(STACKS)
 	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup

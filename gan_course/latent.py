@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from gan_course.sampling import noise
+
 WEIGHTED = (nn.Linear, nn.ConvTranspose2d, nn.Conv2d)
 
 
@@ -24,12 +26,12 @@ def feature_directions(G: nn.Module, n: int, samples: int = 1_000, seed: int = 0
     """The n unit directions of z, (n, noise_dim), along which G's last hidden features vary most, strongest first.
 
     Principal components of the features of `samples` random z, brought back to z by least squares (Härkönen et al. 2020,
-    section 2.1).
+    section 2.2).
     """
     last = [m for m in G.modules() if isinstance(m, WEIGHTED)][-1]
     seen = []
     hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].flatten(1).float()))
-    z = torch.randn(samples, G.noise_dim, generator=torch.Generator().manual_seed(seed))
+    z = noise(samples, G.noise_dim, seed)
     try:
         for part in z.to(next(G.parameters()).device).split(250):
             G(part)
@@ -58,10 +60,30 @@ def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Points on the arc from z a (d,) to z b (d,) at t (T,) in [0, 1]: (T, d) (White 2016, section 2).
 
-    Between ends of equal length every point has that length. Ends that point the same way give the straight line.
+    Between ends of equal length every point has that length. Ends that point the same way give the straight line; between
+    opposite ends there is no one arc.
     """
     cosine = (a @ b / (a.norm() * b.norm())).clamp(-1, 1)
     angle = torch.arccos(cosine)
     if angle < 1e-4:
         return lerp(a, b, t)
     return (torch.sin((1 - t) * angle)[:, None] * a + torch.sin(t * angle)[:, None] * b) / torch.sin(angle)
+
+
+class Collapsed(nn.Module):
+    """A generator that has forgotten all z but `few`: each draw is one of them, `shake`n a little. In and out as of G."""
+
+    def __init__(self, G: nn.Module, few: int = 20, shake: float = 0.1):
+        super().__init__()
+        self.G, self.noise_dim, self.image_shape, self.shake = G, G.noise_dim, G.image_shape, shake
+        z = torch.randn(few, G.noise_dim, generator=torch.Generator().manual_seed(1))
+        self.register_buffer("z", z.to(next(G.parameters()).device))
+
+    def forward(self, z: Tensor) -> Tensor:
+        choice = z[:, 0].mul(1e4).long() % len(self.z)
+        return self.G(self.z[choice] + self.shake * z)
+
+
+def one_is_ill(G: nn.Module) -> dict[str, nn.Module]:
+    """G and a `Collapsed` G by name, for lesson 04: which is ill?"""
+    return {"A": G, "B": Collapsed(G)}

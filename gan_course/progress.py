@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from gan_course import scale
 from gan_course.data.download import cache
 
 EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order → what it is called
@@ -109,3 +110,48 @@ class Progress:
 def show(lesson: str) -> Progress:
     """How far a lesson's exercises are: `progress.show("01")`."""
     return Progress(lesson)
+
+
+@dataclass(frozen=True, repr=False)
+class Overview:
+    """All lessons: minutes of each at each scale (`environment.speed_probe().minutes`), exercises done, and where to go on."""
+
+    minutes: dict[str, dict[str, float | None]]
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """(name of the notebook, title, minutes, exercises done) of each lesson."""
+        passed, at, rows = done(), scale.name(), []
+        for lesson in scale.LESSONS.values():
+            of = of_lesson(lesson.number)
+            taken = self.minutes.get(lesson.number, {}).get(at)
+            told = f"{len(passed & set(of))} of {len(of)}" if file() else f"{len(of)}"
+            rows.append((lesson.name, f"{lesson.number} {lesson.title}", "" if taken is None else f"{max(1, taken):.0f} min", told))
+        return rows
+
+    def next(self) -> str:
+        """Where to go on: the first lesson with an exercise that is not done."""
+        passed = done()
+        left = [lesson for lesson in scale.LESSONS.values() if set(of_lesson(lesson.number)) - passed]
+        if not left:
+            return "Every exercise is done."
+        exercise = next(title for name, title in of_lesson(left[0].number).items() if name not in passed)
+        return f"Go on with lesson {left[0].number}, {left[0].title}: {exercise}."
+
+    def __repr__(self) -> str:
+        return "\n".join([f"{title:36} {minutes:>7} {told:>9}" for _, title, minutes, told in self.rows()] + [self.next()])
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        head = "".join(
+            f'<th scope="col">{text}</th>' for text in ("Lesson", "on this machine", "exercises done" if file() else "exercises")
+        )
+        body = "".join(
+            f'<tr><th scope="row" style="text-align:left"><a href="{name}.ipynb">{html.escape(title)}</a></th>'
+            f"<td>{minutes}</td><td>{told}</td></tr>"
+            for name, title, minutes, told in self.rows()
+        )
+        return {"text/plain": repr(self), "text/html": f"<table><tr>{head}</tr>{body}</table><p>{html.escape(self.next())}</p>"}
+
+
+def overview(minutes: dict[str, dict[str, float | None]]) -> Overview:
+    """The lessons with the minutes that they take here, what is done of each, and where to go on."""
+    return Overview(minutes)

@@ -29,9 +29,9 @@
 #
 # | scale | time |
 # |---|---|
-# | `smoke` | a few seconds |
-# | `cpu` | under one minute |
-# | `gpu` | under one minute |
+# | `smoke` | under {{smoke_minutes}} |
+# | `cpu` | under {{cpu_minutes}} |
+# | `gpu` | under {{gpu_minutes}} |
 #
 # A **scale** says how much work the lessons do: `smoke` a few steps, to test them; `cpu` minutes on a laptop; `gpu` full size on one GPU. The device decides, unless
 # the variable `GAN_COURSE_SCALE` names one.

@@ -15,7 +15,7 @@
 #
 # {{badges}}
 #
-# Colour images of 32×32 pixels are too much for a fully connected G. Here vectors become [feature maps]({{docs}}/glossary.md#feature-map): grids of numbers that keep left, right, up and down.
+# A fully connected G does not know which pixels are neighbours. Here vectors become [feature maps]({{docs}}/glossary.md#feature-map): grids of numbers that keep left, right, up and down.
 # You compute what a convolution does to a size, build the blocks of DCGAN, print three architectures layer by layer, train `dcgan32`, then change its D.
 #
 # **You will be able to**
@@ -23,16 +23,16 @@
 # - compute the size of a convolution's and a transposed convolution's output, and how much of the image one unit sees
 # - recognise a checkerboard, say where it comes from, and remove it
 # - write DCGAN's block and its initialisation, and find the bug in a wrong one
-# - say which of DCGAN's rules matters in a short training, because you measured it
+# - put each of DCGAN's rules on trial, and say how much a short race can tell
 # - say how steep a discriminator can become, what limits it, and measure it
 #
 # **You need** [lesson 01](01_mlp_gan.ipynb) (both training steps, the Fréchet distance) and [lesson 02](02_leakyrelu_and_tanh.ipynb) (LeakyReLU, Tanh).
 #
 # | scale | time | what happens |
 # |---|---|---|
-# | `smoke` | under 30 s | a few steps per network, to test the notebook |
-# | `cpu` | about 9 min | 10,000 images: 90 s of live training, six short runs with and without a rule, 90 s of the remedy |
-# | `gpu` | about 29 min | all 50,000 images, ten minutes each, the large networks |
+# | `smoke` | under {{smoke_minutes}} | a few steps per network, to test the notebook |
+# | `cpu` | about {{cpu_minutes}} | 10,000 images: 90 s of live training, six short runs with and without a rule, 90 s of the remedy |
+# | `gpu` | about {{gpu_minutes}} | all 50,000 images, ten minutes each, the large networks |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
@@ -47,7 +47,7 @@ import torch
 from torch import nn
 
 from gan_course import checks, convolutions, data, evaluation, features, models, plotting, scale, widgets
-from gan_course.training import Trainer, pretrained, recipe, sample
+from gan_course.training import Score, Trainer, pretrained, recipe, sample
 
 budget = scale.budget("03")
 device = scale.device()
@@ -109,21 +109,10 @@ def conv_size(n, kernel, stride, padding):
 checks.conv_size(conv_size)
 
 # %% [markdown]
-# ### Exercise: how far one unit sees
-# D of `dcgan32` has three convolutions of kernel 4 and stride 2. A unit of the first map sees 4×4 pixels. What does a unit of the second and third map see, its
-# [receptive field]({{docs}}/glossary.md#receptive-field)? Give the side of the square each unit sees.
-
-# %% tags=["stub"] name="receptive_fields"
-sides = (..., ..., ...)                            # after one, two, three layers
-
-# %% tags=["solution"] name="receptive_fields"
-sides = (4, 10, 22)
-
-# %% tags=["check", "nbval-check-output"] name="check_receptive_fields"
-checks.receptive_fields(sides)
-
-# %% [markdown]
-# The frames below are computed from the layers' kernels and strides. Move the unit around:
+# ### How far one unit sees
+# D of `dcgan32` has three convolutions of kernel 4 and stride 2. A unit of the first map sees 4×4 pixels. And one of the second map? It sees 4 units of the first in a row. They start
+# 2 pixels apart, the stride, and each sees 4 pixels: three steps of 2 and a last 4 make 10. Its [receptive field]({{docs}}/glossary.md#receptive-field) is 10×10. The frames are computed
+# from the layers' kernels and strides; move the unit around:
 
 # %%
 torch.manual_seed(0)
@@ -133,6 +122,20 @@ widgets.ReceptiveField(D, cifar.data[4])
 # %% [markdown]
 # The first layer can judge edges and colours, the third sees most of the object. Whether the whole fits together is left to the last layer, which sees all.
 #
+# ### Exercise: the same for kernel 5
+# Another D has three convolutions of kernel 5, stride 2 again. What does a unit of the first, second and third map see? Give the side of each square. Mind how far apart neighbours of the
+# second map are.
+
+# %% tags=["stub"] name="receptive_fields"
+sides = (..., ..., ...)                            # after one, two, three layers
+
+# %% tags=["solution"] name="receptive_fields"
+sides = (5, 13, 29)
+
+# %% tags=["check", "nbval-check-output"] name="check_receptive_fields"
+checks.receptive_fields(sides)
+
+# %% [markdown]
 # ## The way up
 # G goes from a small map to a large one. A [**transposed convolution**]({{docs}}/glossary.md#transposed-convolution) turns the picture around: every input stamps a kernel into the output, `stride` apart, and stamps
 # add up where they overlap. Padding now cuts off the rim.
@@ -191,24 +194,39 @@ ways = {
     "kernel 4, stride 2": lambda n: nn.ConvTranspose2d(n, n, 4, 2, 1, bias=False),
     "resize, then convolve": lambda n: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(n, n, 3, padding=1, bias=False)),
 }
-spread = {}
-for name, doubled in ways.items():
-    torch.manual_seed(0)
+
+
+def spread(doubled, seed):
+    """One draw of random weights → how far each of 16×16 pixels spreads."""
+    torch.manual_seed(seed)
     with torch.no_grad():
-        out = nn.Sequential(doubled(64), nn.ReLU(), doubled(64), nn.ReLU(), doubled(64))(torch.randn(64, 64, 4, 4))
-    spread[name] = out.std((0, 1))[8:24, 8:24]
-plotting.grids({f"{k}: spread per pixel": (255 * s / s.max()).to(torch.uint8)[None, None] for k, s in spread.items()}, columns=1)
+        out = nn.Sequential(doubled(64), nn.ReLU(), doubled(64), nn.ReLU(), doubled(64))(torch.randn(24, 64, 4, 4))
+    return out.std((0, 1))[8:24, 8:24]
+
+
+one = {name: spread(doubled, seed=0) for name, doubled in ways.items()}
+titles = {name: f"{name}: brightest {s.max() / s.min():.1f} times the darkest" for name, s in one.items()}
+large = {titles[k]: (255 * s / s.max()).repeat_interleave(15, 0).repeat_interleave(15, 1) for k, s in one.items()}
+plotting.grids({title: s.to(torch.uint8)[None, None] for title, s in large.items()}, columns=1)
 
 # %% [markdown]
-# Kernel 3 draws a checkerboard before it has learned anything, and training has to work against it. How strong is it?
+# Kernel 3 draws a strong checkerboard before it has learned anything, and training has to work against it. Kernel 4 draws a faint one, though every pixel is reached equally often: a
+# pixel's row and column, odd or even, say which quarter of the kernel makes it, and four quarters of random weights are never equally strong. That is chance, so it goes when you average
+# over other draws. Kernel 3's stays:
 
 # %% tags=["nbval-check-output"]
-for name, s in spread.items():
-    print(f"{name:22} the brightest pixel spreads more than twice as much as the darkest: {(s.max() > 2 * s.min()).item()}")
+def even(s):
+    """Does the brightest pixel spread less than a quarter more than the darkest?"""
+    return (s.max() < 1.25 * s.min()).item()
+
+
+for name, doubled in ways.items():
+    six = torch.stack([spread(doubled, seed) for seed in range(6)]).mean(0)
+    print(f"{name:22} even to a quarter: one draw {even(one[name])}, six draws {even(six)}")
 
 # %% [markdown]
 # Two remedies: a kernel that is a multiple of the stride (DCGAN's 4 and 2), or enlarging first and convolving then. Even overlap removes
-# the built-in cause; learned kernels can still treat odd and even pixels differently. Enlarging first makes that harder: neighbours start as copies.
+# the built-in cause, no more: random or learned, the four quarters can still differ. Enlarging first makes that harder: neighbours start as copies.
 #
 # ### Exercise: resize, then convolve
 # Write the block that doubles the side without a transposed convolution: an `nn.Sequential` of two layers.
@@ -237,8 +255,13 @@ checks.resize_block(resize_block)
 # |---|---|---|
 # | change the size with strides, no pooling | transposed convolutions | strided convolutions |
 # | BatchNorm | after every layer but the last | after every layer but the first |
+# | no fully connected hidden layers | one dense layer from z to the first map | one from the last map to the logit |
 # | activations | ReLU, Tanh at the end | LeakyReLU 0.2 |
-# | initial weights N(0, 0.02), BatchNorm scales N(1, 0.02), shifts 0 | all layers | all layers |
+# | initial weights N(0, 0.02) | all layers | all layers |
+# | BatchNorm scales N(1, 0.02), shifts 0 | all BatchNorms | all BatchNorms |
+#
+# The paper's section 3 has the first four (as five guidelines: it counts the activations of G and D apart), its section 4 the slope and the weights. The last line is not in the paper: it
+# is what [the authors' code](https://github.com/soumith/dcgan.torch) does, and PyTorch's DCGAN example after it.
 #
 # ### Exercise: a block of G
 # Double the side with a transposed convolution (kernel 4, stride 2, padding 1), BatchNorm, then ReLU, as `nn.Sequential`.
@@ -299,7 +322,8 @@ except ValueError as error:
 # ```
 #
 # ### Exercise: mend it
-# Initialise a whole network in place, every layer with weights. N(0, 0.02) is mean 0 and standard deviation 0.02; N(1, 0.02) is mean 1 and standard deviation 0.02.
+# Initialise a whole network in place, every layer with weights. N(0, 0.02) is mean 0 and standard deviation 0.02; N(1, 0.02) is mean 1 and standard deviation 0.02. It must work for all three
+# architectures: a layer made with `bias=False`, as in `dcgan28`, has no shift, its `bias` is None.
 
 
 # %% tags=["stub"] name="initialise"
@@ -317,7 +341,8 @@ def initialise(net):
             nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, 0.0, 0.02)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 # %% tags=["check", "nbval-check-output"] name="check_initialise"
@@ -364,10 +389,11 @@ plotting.grids({f"fake, before training: {name}": data.denormalise(x[:32]) for n
 right, wrong = (x.std(0).mean().item() for x in images.values())
 print("with scales near 1 the images differ more than ten times as much:", right > 10 * wrong)
 print(f"Adam moves a scale by about its learning rate, 0.0002, per step: {round(1 / 0.0002):,} steps from 0 to 1")
+print(f"with betas (0.5, 0.999) one step can be at most {(1 - 0.5) / (1 - 0.999) ** 0.5:.1f} times as long")
 
 # %% [markdown]
-# The bug raises no error and does not stop the training. At 0.0002 a step, a scale needs at least 5,000 steps to reach 1. Whether it must get there is another question: a later
-# BatchNorm rescales. The race below measures the cost.
+# The bug raises no error and does not stop the training. At 0.0002 a step, a scale needs about 5,000 steps to reach 1, if every gradient points the same way; the bound in the last line
+# (Kingma and Ba 2015, section 2.1) is met only by a gradient that was 0 for long. Whether a scale must get to 1 is another question: a later BatchNorm rescales. The race below measures the cost.
 #
 # ## A judge for colour images
 # The [Fréchet distance]({{docs}}/glossary.md#fréchet-distance) of lesson 01, on the features of another small classifier, one for these images:
@@ -390,18 +416,18 @@ def frechet(images):
 torch.manual_seed(0)
 untrained, _ = models.build("dcgan32", (3, 32, 32))
 noise = torch.randint(0, 256, (budget.n_eval, 3, 32, 32), dtype=torch.uint8)
-scores = {"real test images": frechet(test.data), "noise": frechet(noise)}
+scores = {"real test images": frechet(test.data[: budget.n_eval]), "noise": frechet(noise)}
 scores["fake: untrained dcgan32"] = frechet(sample(untrained.eval(), budget.n_eval))
-plotting.bars(scores, xlabel="Fréchet distance (0 is the same)")
+plotting.bars(scores, xlabel="Fréchet distance (0: same mean and covariance)")
 
 # %% [markdown]
 # ## Train, live
-# The classic recipe: `dcgan32`, Adam with 2e-4 and betas (0.5, 0.999), batch 64. Now and then the run scores itself; that time does not
+# The classic recipe: `dcgan32`, Adam with 2e-4 and betas (0.5, 0.999) as in the paper (section 4), batch 64 (the paper has 128). Now and then the run scores itself; that time does not
 # count. Watch D(x), D(G(z)) and the score, and drag the history slider afterwards.
 
 # %%
 every, n_scored = (2_000, 10_000) if scale.name() == "gpu" else (100, 1_000)
-scoring = {"scorer": frechet, "score_every": every, "n_scored": n_scored}
+scoring = {"watch": [Score(frechet, every, n_scored)]}
 classic = Trainer(recipe("dcgan32"), cifar, seed=0, **scoring)
 monitor = widgets.TrainingMonitor(classic, steps=budget.steps, seconds=budget.seconds, real=cifar.data[:64])
 monitor
@@ -421,11 +447,29 @@ moments = [shots[round(i * (len(shots) - 1) / 3)] for i in range(4)]
 plotting.grids({f"step {step}": images[:16] for step, images in dict(moments).items()}, columns=4)
 
 # %% [markdown]
-# At `cpu` scale: colours come first, then large patches, then outlines. One and a half minutes do not make objects.
+# What comes first? Measured: the share of an image's variance that is one tile of 4×4 pixels, repeated (a grid), and for patches of 8×8 pixels how far they differ in brightness, and how far
+# red, green and blue differ in them:
+
+# %%
+def grid_share(images, tile=4):
+    """Share of the variance within images (N, C, H, W) that one tile, repeated over the image, explains."""
+    x = images.float() - images.float().mean((2, 3), keepdim=True)
+    mean_tile = x.unflatten(3, (-1, tile)).unflatten(2, (-1, tile)).mean((2, 4))
+    return (mean_tile.square().mean() / x.square().mean()).item()
+
+
+for step, images in [*moments, ("real", cifar.data[:64])]:
+    patches = nn.functional.avg_pool2d(images.float(), 8)
+    brightness, colour = patches.mean(1).flatten(1).std(1).mean(), patches.std(1).mean()
+    print(f"step {step:>4}: grid {grid_share(images):5.1%}, brightness ± {brightness:4.1f}, colour ± {colour:4.1f}")
+
+# %% [markdown]
+# At `cpu` scale a grey grid comes first, then large light and dark patches; colours lag behind. One and a half minutes do not make objects. And mind the grid, which is still there at the end:
+# the kernel is 4, every pixel is reached equally often, and yet odd and even pixels differ, for their weights do. An even overlap is a fair start; G has to learn the rest.
 #
 # ## With and without
 # Each rule on trial: the same seconds, one rule broken. Which costs most? Write your guess down. The sixth run is for a later section: nothing but D's BatchNorm is replaced, by
-# spectral norm. A line appears when a run is done.
+# spectral norm.
 
 # %%
 rule = recipe("dcgan32")
@@ -437,23 +481,25 @@ broken = {
     "BatchNorm scales near 0": rule,
     "spectral norm in D": rule.vary(discriminator={"norm": "spectral"}),
 }
-runs, ladder = {}, {}
-for name, changed in broken.items():
-    runs[name] = Trainer(changed, cifar, seed=0, precision=classic.precision)
-    if name == "BatchNorm scales near 0":
-        near_zero(runs[name].G), near_zero(runs[name].D)
-    runs[name].run(steps=budget.rung_steps, seconds=budget.rung_seconds)
-    ladder[f"{name} ({runs[name].step} steps)"] = frechet(runs[name].sample(budget.n_eval))
-    print(f"{name}: done")
+runs = {name: Trainer(changed, cifar, seed=0, precision=classic.precision) for name, changed in broken.items()}
+near_zero(runs["BatchNorm scales near 0"].G), near_zero(runs["BatchNorm scales near 0"].D)
+race = widgets.Race(runs, frechet, steps=budget.rung_steps, seconds=budget.rung_seconds, n=budget.n_eval)
+
+# %% [markdown]
+# The race, turn by turn; stop it and run the cell again as you like:
+
+# %% tags=["spoiler"]
+race.run()
 
 # %% [markdown]
 # Their scores:
 
-# %%
+# %% tags=["spoiler"]
+ladder = {f"{name} ({runs[name].step} steps)": score for name, score in race.scores.items()}
 plotting.bars(ladder, xlabel="Fréchet distance: lower is better", title="One rule changed, same seconds")
 
 # %% [markdown]
-# None of the six raised an error: without scores or pictures you would not know. Read them with care. It is one seed and a short run: neighbours may swap, and a run without BatchNorm takes more steps in the same seconds, which the score includes. A rule that
+# None of the six raised an error: without scores or pictures you would not know. Read them with care. It is one seed and a short run, so neighbours may swap (three seeds: [docs/benchmarks.md]({{docs}}/benchmarks.md)). The seconds are equal, the steps beside the bars are not. A rule that
 # seems to cost nothing early may be what holds a long training together, and the other way round; more on that below. What do the pictures say?
 
 # %%
@@ -463,24 +509,31 @@ plotting.grids({f"fake: {name}": run.sample(8, seed=1) for name, run in runs.ite
 # Random samples, not picked.
 #
 # ## Longer is not always better
-# On one GPU the classic recipe runs for as long as you like. Does it pay? Published CIFAR-10 runs, [FID]({{docs}}/glossary.md#fid) (the Fréchet distance on Inception's features, lower is better):
+# On one GPU such recipes run for as long as you like. Does it pay? Published CIFAR-10 runs, [FID]({{docs}}/glossary.md#fid): the Fréchet distance on the features of Inception, a large
+# classifier of photographs. Lower is better.
 
 # %%
 published = {
-    "StudioGAN: DCGAN at 42,000 steps, its best": 49.0,
-    "StudioGAN: the same run at 200,000 steps": 137.0,
+    "StudioGAN, DCGAN: 42,000 steps, the lowest of 100 scores": 49.0,
+    "StudioGAN, DCGAN: the same run, 200,000 steps": 137.4,
     "pytorch-gan-collections: DCGAN": 42.7,
-    "pytorch-gan-collections: the same code, spectral norm in D": 17.8,
+    "pytorch-gan-collections: SNGAN, other G and D, hinge loss": 17.8,
 }
-plotting.bars(published, xlabel="FID, as published", title="Two code bases: compare within one")
+plotting.bars(published, xlabel="FID, as published", title="Two code bases, and more than one change in each")
 
 # %% [markdown]
-# The first two are one training log of [StudioGAN](https://github.com/POSTECH-CVLab/PyTorch-StudioGAN), against the test set. The others come from
-# [pytorch-gan-collections](https://github.com/w86763777/pytorch-gan-collections), against the training set: other code, other details.
+# The first two are one training log of [StudioGAN](https://github.com/POSTECH-CVLab/PyTorch-StudioGAN) (September 2020), against the test set. It is called DCGAN and breaks three of the rules
+# above: ReLU in D, BatchNorm on D's first layer too, orthogonal initial weights; besides, D has seven convolutions and takes two steps for each of G's. Its curve jumps: 61.6 at 44,000 steps,
+# 90.2 at 46,000, 73.6 at 48,000. The lowest score against the last one makes the drift look larger than it is; but the run does not come back.
 #
-# StudioGAN's run drifts apart: after a good phase its pictures get worse. The usual explanation: nothing limits how steep D can become. It tells real from fake ever more
-# surely, D(x) goes to 1 and D(G(z)) to 0, and G's gradient becomes large and erratic. BatchNorm adds to it: D sees real and fake in separate batches, so it can use what a whole
-# batch has in common.
+# The other two are from [pytorch-gan-collections](https://github.com/w86763777/pytorch-gan-collections), against the training set. Between them everything changes: G, D and its norm, loss,
+# betas. Spectral norm is part of it; how large a part, these bars cannot say.
+#
+# What makes a long run drift? The usual explanation: nothing limits how steep D can become, so G's gradient becomes large and erratic. That D tells real from fake too surely cannot be all of
+# it: in StudioGAN's log D's loss is below 0.02 at steps 100 to 400 already. BatchNorm may add to it: D sees real and fake in separate batches, so it can use what a whole batch has in common.
+#
+# What limits a layer? A matrix makes some vectors longer and others shorter. Its **singular values** are the factors along the directions that it keeps at right angles: a matrix with 3 and ½
+# on its diagonal has the singular values 3 and ½, and stretches every vector by something between. The largest is the most that it can do to any.
 #
 # [**Spectral norm**]({{docs}}/glossary.md#spectral-norm) divides each layer's weights, flattened to a matrix, by that matrix's largest singular value. Measured, in a fresh D:
 
@@ -497,7 +550,8 @@ print("largest singular values:", *(f"{v:.1f}" for v in values))
 # %% [markdown]
 # What does that limit? A dense layer with a largest singular value of 1 makes no vector longer. A convolution can: its matrix makes no *patch* longer, but patches overlap. With
 # kernel 4 and stride 2 a pixel lies in up to four patches, so the output can be up to √4 = 2 times as long as the input. LeakyReLU makes nothing longer. Three such convolutions and a
-# dense layer: the logit of this D is nowhere steeper than 2·2·2·1 = 8.
+# dense layer: the logit of this D is nowhere steeper than about 2·2·2·1 = 8. (About: the largest singular value is estimated
+# as D trains, so a layer may be a fraction of a percent above 1.)
 
 # %% [markdown]
 # ## The remedy: sndcgan32
@@ -510,7 +564,7 @@ for line in recipe("sndcgan32").differences(recipe("dcgan32")):
 # %% [markdown]
 # Real images are mirrored half of the time (`flip`), and you sample from averaged weights ([`ema`]({{docs}}/glossary.md#ema)), whose BatchNorm statistics are computed afresh. The same
 # seconds as the live run; at `gpu` scale this is the large form, with the seven-convolution D of the spectral-norm paper and a learning rate that falls to 0.
-# The bar "spectral norm in D" in the race above says what the new D does alone.
+# What the new D does alone, the bar "spectral norm in D" in the race above says: at `cpu` scale it lies near "all rules", above it or below.
 
 # %%
 remedy = Trainer(recipe("sndcgan32", scale.name()), cifar, seed=0, precision=classic.precision, **scoring)
@@ -520,6 +574,9 @@ scores |= {name: frechet(images) for name, images in fakes.items()}
 plotting.bars(scores, xlabel="Fréchet distance: lower is better", title="Equal seconds")
 
 # %% [markdown]
+# So what wins here is the bundle: G learns five times as fast, other betas, averaged weights, mirrored images. That spectral norm wins by itself, no picture of this lesson shows; its case is
+# the long run, where a D without a limit may become too steep.
+#
 # One seed, and short. `python -m gan_course compare dcgan32 sndcgan32 --data cifar10 --limit 10000 --seconds 600 --seeds 0 1 2` repeats it with three seeds;
 # [docs/benchmarks.md]({{docs}}/benchmarks.md) has its table.
 #
@@ -543,11 +600,11 @@ steps = {name: [row["step"] for row in run.history] for name, run in live.items(
 plotting.curves(steps, gap, xlabel="step", ylabel="D(x) - D(G(z))", title="How far D is ahead")
 
 # %% [markdown]
-# Where the classic curve lies above, its D is surer of itself.
+# At `cpu` scale the classic D is sure, and the other one hardly tells real from fake: its gap stays near 0, though G gets better. How steep are the two?
 #
 # ### Exercise: the steepest logit
 # Measure how steep D's logit is at 64 real images, `x_real`, for both runs, and keep the largest: `models.gradient_at(D, x)`, which you wrote in lesson 02, gives one number per
-# image. At `cpu` scale, which of the two can never exceed 8?
+# image. At `cpu` scale, which of the two can never exceed 8 (but for that fraction of a percent)?
 
 # %% tags=["stub"] name="steepest_logits"
 steepest = {"dcgan32": ..., "sndcgan32": ...}      # of live["dcgan32"].D and of live["sndcgan32"].D
@@ -561,7 +618,17 @@ never_above_8 = "sndcgan32"
 checks.steepest_logits(steepest, never_above_8, {name: run.D for name, run in live.items()}, x_real)
 
 # %% [markdown]
-# A bound is no forecast: `sndcgan32` may be far below 8, and `dcgan32` too, for now. It is what training cannot undo. (The deep D at `gpu` scale has four more convolutions, of
+# What you measured:
+
+# %%
+for name, value in steepest.items():
+    print(f"{name:10} steepest logit: {'not measured yet' if value is ... else f'{value:.3g}'}")
+values = [torch.linalg.matrix_norm(m.weight.flatten(1), 2) for m in remedy.D.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+print("sndcgan32's largest singular values:", *(f"{v:.3f}" for v in values))
+
+# %% [markdown]
+# At `cpu` scale the bound is out of sight: the D of `sndcgan32` is nearly flat, far flatter than that of `dcgan32`. G learns from it all the same, because Adam divides each gradient by its usual
+# size: the direction is what counts. A bound is no forecast. It is what training cannot undo. (The deep D at `gpu` scale has four more convolutions, of
 # kernel 3 and stride 1: a pixel lies in nine patches, each layer can stretch by 3, and the bound is 8·3⁴ = 648.)
 #
 # Side by side with real images:
@@ -604,13 +671,15 @@ widgets.Interpolation(pretrained("sndcgan32-cifar10"))
 # %% [markdown]
 # ## What to remember
 # - Convolution: (n + 2·padding − kernel) // stride + 1. Transposed: (n − 1)·stride − 2·padding + kernel + output padding.
-# - A kernel that is no multiple of the stride makes a checkerboard before training starts. A kernel of 4, or enlarging first, removes that cause.
+# - A kernel that is no multiple of the stride makes a checkerboard before training starts. A kernel of 4, or enlarging first, removes that cause; with a kernel of 4 a grid can still come
+#   from the weights, as in your own pictures.
 # - Check the shapes block by block, and check that the initialisation reached every layer. Neither kind of bug raises an error.
 # - BatchNorm scales start near 1. Near 0 all images start alike.
-# - Nothing limits how steep a classic D can become. Spectral norm does: at most 2 for a convolution of kernel 4 and stride 2, at most 1 for a dense layer.
+# - Nothing limits how steep a classic D can become. Spectral norm does: about 2 at most for a convolution of kernel 4 and stride 2, about 1 for a dense layer. In a short race that alone wins nothing.
 #
 # ## References
 # - Radford et al. 2016, *Unsupervised Representation Learning with DCGANs*, [arXiv:1511.06434](https://arxiv.org/abs/1511.06434): sections 3 and 4
+# - Kingma and Ba 2015, *Adam: A Method for Stochastic Optimization*, [arXiv:1412.6980](https://arxiv.org/abs/1412.6980): section 2.1
 # - Dumoulin and Visin 2016, *A guide to convolution arithmetic for deep learning*, [arXiv:1603.07285](https://arxiv.org/abs/1603.07285): chapters 2 and 4
 # - Odena et al. 2016, *Deconvolution and Checkerboard Artifacts*, [distill.pub](https://distill.pub/2016/deconv-checkerboard/)
 # - Miyato et al. 2018, *Spectral Normalization for GANs*, [arXiv:1802.05957](https://arxiv.org/abs/1802.05957): sections 2 and 4

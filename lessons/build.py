@@ -1,4 +1,4 @@
-"""Build notebooks/ and notebooks/solutions/ from lessons/*.py.
+"""Build notebooks/ and notebooks/solutions/ from lessons/*.py, the glossary's notebook from docs/glossary.md, README's table of lessons.
 
 python lessons/build.py            build; outputs of unchanged cells stay
 python lessons/build.py --check    say which notebooks are not in step with their lesson; exit status 1 if any
@@ -8,12 +8,16 @@ Names of lessons (01_mlp_gan …) limit either to those.
 """
 
 import argparse
+import ast
+import base64
 import copy
 import hashlib
+import json
 import os
 import re
 import sys
 import tomllib
+import unicodedata
 from pathlib import Path
 
 import jupytext
@@ -21,12 +25,14 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert.preprocessors import TagRemovePreprocessor
 
+from gan_course.scale import LESSONS as TABLE
+
 LESSONS = Path(__file__).resolve().parent
 ROOT = LESSONS.parent
 VERSIONS = {"notebooks": "solution", "notebooks/solutions": "stub"}  # folder → the tag that is left out there
-COLAB = "https://colab.research.google.com/assets/colab-badge.svg"
-BINDER = "https://mybinder.org/badge_logo.svg"
+START = "start"  # the page that `make lab` opens: no lesson, and it has no solutions
 COMPARED = "nbval-check-output"
+SPOILER = "spoiler"  # tag of an output that would answer a question above it: the learner's notebook holds it only once it has run
 PLACEHOLDER = "# {{bootstrap}}"  # the first code cell of every lesson is this line
 # What takes its place. Colab brings torch and most of what the package needs, so nothing of
 # that is resolved again: --no-deps. Running the cell again, or running it elsewhere, does nothing.
@@ -49,6 +55,130 @@ def lessons() -> list[str]:
     return sorted(p.stem for p in LESSONS.glob("[0-9][0-9]_*.py"))
 
 
+def pages() -> list[str]:
+    """The lessons, and the start page where there is one."""
+    return lessons() + [p.stem for p in LESSONS.glob(f"{START}.py")]
+
+
+def folders(name: str) -> list[str]:
+    """Where the versions of a page stand, the one with answers first."""
+    return ["notebooks"] if name == START else list(reversed(VERSIONS))
+
+
+def heading(name: str) -> str:
+    """A lesson's own first heading, such as "01 An MLP GAN on MNIST"."""
+    return re.search(r"(?m)^# # (.+)$", (LESSONS / f"{name}.py").read_text(encoding="utf-8"))[1]
+
+
+def ways(name: str, folder: str) -> str:
+    """The line to the lesson before, the start page and the lesson after."""
+    at = lessons().index(name)
+    before, after = ([n] if n in lessons() else [] for n in ((lessons()[at - 1] if at else ""), (lessons() + [""])[at + 1]))
+    line = [f"[← {heading(n)}]({n}.ipynb)" for n in before]
+    line += [f"[all lessons]({relative(f'notebooks/{START}.ipynb', folder)})"]
+    return " · ".join(line + [f"[{heading(n)} →]({n}.ipynb)" for n in after])
+
+
+def relative(path: str, folder: str) -> str:
+    """The way to a path of the repository from a folder of it, as a link has it."""
+    return os.path.relpath(path, folder).replace(os.sep, "/")
+
+
+def launch(name: str, folder: str = "notebooks") -> dict[str, str]:
+    """Where a notebook opens on a machine of somebody else's: {"Colab": address, "Binder": address}."""
+    repo, at, path = repository(), ref(), f"{folder}/{name}.ipynb"
+    return {
+        "Colab": f"https://colab.research.google.com/github/{repo}/blob/{at}/{path}",
+        "Binder": f"https://mybinder.org/v2/gh/{repo}/{at}?urlpath=lab/tree/{path}",
+    }
+
+
+def minutes(name: str, scale: str) -> str:
+    """How long a lesson takes at a scale, by the table of lessons."""
+    value = TABLE[name[:2]].minutes[scale] if name[:2] in TABLE else 0
+    return "30 s" if scale == "smoke" and value < 0.5 else f"{value:g} min"
+
+
+def glossary() -> dict[str, tuple[str, str]]:
+    """GitHub's anchor of each term → (term, definition in Markdown), from docs/glossary.md."""
+    path = ROOT / "docs" / "glossary.md"
+    parts = re.split(r"(?m)^### (.+)\n", path.read_text(encoding="utf-8"))[1:] if path.exists() else []
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return {re.sub(r"[^\w -]", "", term.lower()).replace(" ", "-"): (term, text.strip()) for term, text in pairs}
+
+
+def cell_id(name: str) -> str:
+    """A name as the id of a cell, in which only plain letters, digits, - and _ may stand."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_-]", "-", plain)
+
+
+def term_link(found: re.Match, terms: dict, folder: str) -> str:
+    """A link to a term, its definition as the text that shows up where the pointer rests. It leads to the term's cell in the
+    glossary's notebook: JupyterLab's Markdown preview has no anchors, and a heading is missed when its notebook opens anew."""
+    _, text = terms[found[1]]
+    plain = re.sub(r"\s+", " ", re.sub(r"\[([^\]]*)\]\([^)]*\)|[*`]", r"\1", text.partition(" Lesson")[0])).replace('"', "'")
+    return f']({relative("notebooks/glossary.ipynb", folder)}#cell-id={cell_id(found[1])} "{plain}")'
+
+
+def lesson_table(link: str) -> str:
+    """The lessons as a Markdown table; `link` is the folder of the notebooks as seen from the page."""
+    rows = ["| | lesson | what you do | on two cores | open |", "|---|---|---|---|---|"]
+    for name in lessons():
+        row, at = TABLE[name[:2]], launch(name)
+        ways_in = " · ".join(f"[{where}]({address})" for where, address in at.items())
+        rows.append(f"| {row.number} | [{row.title}]({link}{name}.ipynb) | {row.what} | {minutes(name, 'cpu')} | {ways_in} |")
+    return "\n".join(rows)
+
+
+def readme() -> str:
+    """README.md with the table of lessons as it stands in `gan_course.scale`."""
+    before, mark, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition("<!-- lessons -->\n")
+    return before + mark + lesson_table("notebooks/") + rest[rest.index("\n<!-- /lessons -->") :]
+
+
+def glossary_notebook() -> nbformat.NotebookNode:
+    """docs/glossary.md as a notebook, a cell a term: there a link to a heading works."""
+    top = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").partition("\n### ")[0].strip()
+    texts = {"top": f"{top}\n\n[all lessons]({START}.ipynb)"}
+    texts |= {key: f"### {term}\n{text}" for key, (term, text) in glossary().items()}
+    terms, cells = glossary(), []
+    for key, text in texts.items():
+        text = re.sub(r"\]\(#([^)\s]+)\)", lambda m: f"](#{terms[m[1]][0].replace(' ', '-')})", text)
+        text = text.replace("](../notebooks/", "](").replace("](cheat-sheet.md", "](../docs/cheat-sheet.md")
+        cells.append(nbformat.v4.new_markdown_cell(text, id=cell_id(key)))
+    return finished(cells)
+
+
+def finished(cells: list) -> nbformat.NotebookNode:
+    spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec, "language_info": {"name": "python"}})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    nbformat.validate(notebook)
+    return notebook
+
+
+def exercises(cells: list) -> None:
+    """Number the exercises of a lesson and set their words off as a quotation, which every front end frames at the left."""
+    asked = [cell for cell in cells if cell.cell_type == "markdown" and re.search(r"(?m)^### Exercise: ", cell.source)]
+    for i, cell in enumerate(asked, 1):
+        before, title, words = re.split(r"(?m)^### Exercise: (.+)$", cell.source, maxsplit=1)
+        quoted = "\n".join(f"> {line}".rstrip() for line in words.strip().splitlines()) or "> Your turn."
+        cell.source = f"{before}### ✎ Exercise {i} of {len(asked)}: {title}\n{quoted}"
+
+
+def closing(name: str, folder: str) -> list:
+    """The last cells of a lesson: what is done of its exercises, and the ways on."""
+    start = relative(f"notebooks/{START}.ipynb", folder)
+    told = f"The exercises of this lesson, as far as their checks have noted them on this machine ([all lessons]({start}) has the sum):"
+    source = f'from gan_course import progress\n\nprogress.show("{name[:2]}")'
+    return [
+        nbformat.v4.new_markdown_cell(told, id="closing"),
+        nbformat.v4.new_code_cell(source, id="exercises-done"),
+        nbformat.v4.new_markdown_cell(ways(name, folder), id="ways"),
+    ]
+
+
 def repository() -> str:
     """OWNER/NAME of the repository that badges and Colab's install line point to (pyproject.toml)."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
@@ -65,14 +195,16 @@ def ref() -> str:
 def build(name: str, folder: str) -> nbformat.NotebookNode:
     """One version of one lesson as a notebook without outputs; the same source gives the same bytes."""
     notebook = jupytext.read(LESSONS / f"{name}.py")
-    repo, at, path = repository(), ref(), f"{folder}/{name}.ipynb"
+    path, terms, lesson = f"{folder}/{name}.ipynb", glossary(), name in lessons()
+    badges = " · ".join(f"[Open on {where}]({address})" for where, address in launch(name, folder).items())
     fill = {
-        "{{badges}}": f"[![Open in Colab]({COLAB})](https://colab.research.google.com/github/{repo}/blob/{at}/{path}) "
-        f"[![Launch on Binder]({BINDER})](https://mybinder.org/v2/gh/{repo}/{at}?urlpath=lab/tree/{path})",
+        "{{badges}}": f"{ways(name, folder)} · {badges}" if lesson else badges,
+        "{{lessons}}": "" if lesson else lesson_table(""),
         PLACEHOLDER: BOOTSTRAP,
-        "{{repository}}": repo,
-        "{{ref}}": at,
-        "{{docs}}": os.path.relpath("docs", folder).replace(os.sep, "/"),
+        "{{repository}}": repository(),
+        "{{ref}}": ref(),
+        "{{docs}}": relative("docs", folder),
+        **{f"{{{{{scale}_minutes}}}}": minutes(name, scale) for scale in ("smoke", "cpu", "gpu")},
     }
     notebook, _ = TagRemovePreprocessor(remove_cell_tags={VERSIONS[folder]}).preprocess(notebook, {})
     learners, seen = folder == "notebooks", set()  # a learner's verdict changes with the answer: it is not compared
@@ -82,9 +214,13 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
             cell.metadata.pop("name", "bootstrap" if bootstrap else None)
             or hashlib.sha1(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:12]
         )
+        link = r"\]\(\{\{docs\}\}/glossary\.md#([^)\s]+)\)"
+        cell.source = re.sub(link, lambda found: term_link(found, terms, folder), cell.source)
         for placeholder, text in fill.items():
             cell.source = cell.source.replace(placeholder, text)
-        cell.id = key = re.sub(r"[^A-Za-z0-9_-]", "-", key)
+        if cell.cell_type == "code" and "widgets.Prediction(" in cell.source:
+            cell.source = seal(cell.source)
+        cell.id = key = cell_id(key)
         if key in seen:
             raise SystemExit(f'{path}: two cells named {key!r}; name one of them: # %% name="…"')
         seen.add(key)
@@ -92,11 +228,21 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], 1 if bootstrap else None  # silent, so a new version needs no new run
-    spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook.metadata = nbformat.from_dict({"kernelspec": spec, "language_info": {"name": "python"}})
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    nbformat.validate(notebook)
-    return notebook
+    exercises(notebook.cells)
+    return finished(notebook.cells + (closing(name, folder) if lesson else []))
+
+
+def seal(source: str) -> str:
+    """A prediction's cell with its answer out of sight: who reads the question has not read what comes out."""
+    sealed, n = re.subn(r'    answer=(\d+),\n    why=(".*"),\n', _sealed, source)
+    if n != source.count("widgets.Prediction("):
+        raise SystemExit(f"write `answer=…,` and `why=…,` as two lines of their own:\n{source}")
+    return sealed
+
+
+def _sealed(found: re.Match) -> str:
+    told = json.dumps([int(found[1]), ast.literal_eval(found[2])])
+    return f'    sealed="{base64.b64encode(told.encode()).decode()}",\n'
 
 
 def keep_outputs(notebook, old, but: str = "") -> None:
@@ -109,9 +255,15 @@ def keep_outputs(notebook, old, but: str = "") -> None:
             cell.outputs, cell.execution_count = was.outputs, was.execution_count
 
 
+def hide_spoilers(notebook, folder: str) -> None:
+    for cell in notebook.cells if folder == "notebooks" else ():
+        if SPOILER in cell.metadata.get("tags", []):
+            cell.outputs = []
+
+
 def execute(notebook, folder: Path, scale: str) -> None:
     """Run a notebook in its folder and store what it shows."""
-    os.environ["GAN_COURSE_SCALE"] = scale
+    os.environ |= {"GAN_COURSE_SCALE": scale, "GAN_COURSE_PROGRESS": "off"}
     metadata = copy.deepcopy(notebook.metadata)
     NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": folder}}, store_widget_state=False).execute()
     notebook.metadata = metadata  # the client writes this machine's Python into it
@@ -139,33 +291,46 @@ def main(argv=None) -> int:
     parser.add_argument("--scale", choices=("smoke", "cpu", "gpu"), default="cpu", help="of --execute; what is committed is cpu")
     parser.add_argument("names", nargs="*", metavar="LESSON", help="default: all")
     args = parser.parse_args(argv)
-    if unknown := set(args.names) - set(lessons()):
-        parser.error(f"no lesson called {', '.join(sorted(unknown))}; there are: {', '.join(lessons())}")
+    if unknown := set(args.names) - set(pages()):
+        parser.error(f"no lesson called {', '.join(sorted(unknown))}; there are: {', '.join(pages())}")
     behind = []
-    for name in args.names or lessons():
+
+    def keep(name: str, now: str) -> None:
+        """Write what is built where it differs, or note that it does."""
+        path = ROOT / name
+        if path.exists() and path.read_text(encoding="utf-8") == now:
+            return
+        behind.append(name)
+        if not args.check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(now, encoding="utf-8")
+            print(f"{name}: {len(now.encode()) / 1000:.0f} kB")
+
+    for name in args.names or pages():
         solutions = None
-        for folder in reversed(VERSIONS):
+        for folder in folders(name):
             path = ROOT / folder / f"{name}.ipynb"
             notebook = build(name, folder)
             if path.exists():
                 keep_outputs(notebook, nbformat.read(path, as_version=4))
-            if args.check:
-                if not path.exists() or path.read_text(encoding="utf-8") != text(notebook):
-                    behind.append(f"{folder}/{name}.ipynb")
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if args.execute:
+            hide_spoilers(notebook, folder)
+            if args.execute and not args.check:
                 print(f"running {folder}/{name}.ipynb", flush=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 execute(notebook, path.parent, args.scale if solutions is None else "smoke")
                 if solutions is None:
                     solutions = notebook
                 else:
                     keep_outputs(notebook, solutions, but="check")
-            path.write_text(text(notebook), encoding="utf-8")
-            print(f"{folder}/{name}.ipynb: {path.stat().st_size / 1000:.0f} kB")
-    if behind:
+                    hide_spoilers(notebook, folder)
+            keep(f"{folder}/{name}.ipynb", text(notebook))
+    if not args.names and glossary():
+        keep("notebooks/glossary.ipynb", text(glossary_notebook()))
+    if not args.names and (ROOT / "README.md").exists():
+        keep("README.md", readme())
+    if behind and args.check:
         print(f"not in step with lessons/: {', '.join(behind)}; run `make notebooks`", file=sys.stderr)
-    return 1 if behind else 0
+    return 1 if behind and args.check else 0
 
 
 if __name__ == "__main__":

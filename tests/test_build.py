@@ -1,6 +1,7 @@
 """The builder: stable ids, two versions from one source, outputs kept where nothing changed."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,8 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+
+from gan_course import widgets
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = """# %% [markdown]
@@ -48,10 +51,12 @@ def builder(tmp_path, monkeypatch):
 def test_learner_and_solution_differ_in_one_cell_and_share_ids(builder):
     learner, solution = (builder.build("01_a", folder) for folder in builder.VERSIONS)
     assert [c.id for c in learner.cells] == [c.id for c in solution.cells]
-    different = [(a.source, b.source) for a, b in zip(learner.cells[1:], solution.cells[1:], strict=True) if a.source != b.source]
+    different = [
+        (a.source, b.source) for a, b in zip(learner.cells[1:-3], solution.cells[1:-3], strict=True) if a.source != b.source
+    ]
     assert different == [("answer = ...", "answer = 42")]
     tags = [c.metadata.get("tags") for c in learner.cells]
-    assert tags == [None, None, ["stub"], ["check"], ["nbval-check-output"]]
+    assert tags == [None, None, ["stub"], ["check"], ["nbval-check-output"], None, None, None]
     assert solution.cells[3].metadata.tags == ["check", "nbval-check-output"]
 
 
@@ -134,7 +139,7 @@ def test_outputs_stay_where_the_source_stayed(builder, tmp_path):
     (tmp_path / "lessons" / "01_a.py").write_text(SOURCE.replace("1 + 1", "1 + 2"))
     builder.main([])
     counts = [c.execution_count for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    assert counts == [1, 2, 3, None]
+    assert counts == [1, 2, 3, None, 5]
 
 
 def test_two_cells_of_one_name_are_refused(builder, tmp_path):
@@ -147,3 +152,63 @@ def test_an_unknown_lesson_is_named(builder, capsys):
     with pytest.raises(SystemExit):
         builder.main(["07_nothing"])
     assert "there are: 01_a" in capsys.readouterr().err
+
+
+def test_a_sealed_answer_is_the_same_and_cannot_be_read(builder):
+    source = 'widgets.Prediction(\n    "?",\n    ("a", "b"),\n    answer=1,\n    why="It is \\"so\\": 2 × b.",\n)'
+    sealed = builder.seal(source)
+    assert "answer" not in sealed and "so" not in sealed and "?" in sealed
+    opened = eval(sealed, {"widgets": widgets})
+    assert (opened.answer, opened.why) == (1, 'It is "so": 2 × b.')
+    with pytest.raises(SystemExit):
+        builder.seal('widgets.Prediction("?", ("a", "b"), 1, "so")')
+
+
+def test_exercises_are_numbered_and_framed(builder, tmp_path):
+    asked = "# %% [markdown]\n# Before.\n#\n# ### Exercise: one\n# Do *this*.\n#\n# - and that\n\n"
+    asked += "# %% [markdown]\n# ### Exercise: two\n"
+    (tmp_path / "lessons" / "01_a.py").write_text(asked)
+    first, second = (cell.source for cell in builder.build("01_a", "notebooks").cells[:2])
+    assert first == "Before.\n\n### ✎ Exercise 1 of 2: one\n> Do *this*.\n>\n> - and that"
+    assert second == "### ✎ Exercise 2 of 2: two\n> Your turn."
+
+
+def test_every_lesson_leads_back_home_and_on(builder, tmp_path):
+    (tmp_path / "lessons" / "02_b.py").write_text(SOURCE.replace("A lesson", "02 Another"))
+    top, end = (builder.build("01_a", "notebooks").cells[i].source for i in (0, -1))
+    assert "[all lessons](start.ipynb) · [02 Another {{badges}} →](02_b.ipynb)" in top and "→](02_b.ipynb)" in end
+    assert (
+        "[← A lesson {{badges}}](01_a.ipynb) · [all lessons](../start.ipynb)"
+        in builder.build("02_b", "notebooks/solutions").cells[-1].source
+    )
+
+
+def test_a_term_is_explained_where_it_stands_and_in_the_glossarys_notebook(builder, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "glossary.md").write_text(
+        '# Glossary\nTerms.\n\n### Fréchet distance\nHow "far" [z](#z) is. Lesson [01](../notebooks/01_a.ipynb).\n\n### Z\nNoise.\n'
+    )
+    (tmp_path / "lessons" / "01_a.py").write_text(
+        SOURCE.replace("A lesson", "A [**distance**]({{docs}}/glossary.md#fréchet-distance)")
+    )
+    for folder, way in (("notebooks", ""), ("notebooks/solutions", "../")):
+        told = builder.build("01_a", folder).cells[0].source
+        assert f"[**distance**]({way}glossary.ipynb#cell-id=frechet-distance \"How 'far' z is.\")" in told
+    cells = [cell.source for cell in builder.glossary_notebook().cells]
+    assert cells[1] == '### Fréchet distance\nHow "far" [z](#Z) is. Lesson [01](01_a.ipynb).' and cells[2] == "### Z\nNoise."
+
+
+def test_the_readmes_table_is_written_from_the_table_of_lessons(builder, tmp_path):
+    from gan_course.scale import LESSONS
+
+    assert {lesson.name: f"{lesson.number} {lesson.title}" for lesson in LESSONS.values()} == {
+        path.stem: re.search(r"(?m)^# # (.+)$", path.read_text(encoding="utf-8"))[1] for path in ROOT.glob("lessons/[0-9]*.py")
+    }
+    (tmp_path / "README.md").write_text("before\n<!-- lessons -->\nold | 99 min\n<!-- /lessons -->\nafter\n")
+    assert builder.main([]) == 0
+    told = (tmp_path / "README.md").read_text()
+    assert told.startswith("before\n<!-- lessons -->\n| |") and told.endswith("|\n<!-- /lessons -->\nafter\n") and "99" not in told
+    assert f"| {LESSONS['01'].minutes['cpu']} min |" in told
+    assert builder.main(["--check"]) == 0
+    (tmp_path / "README.md").write_text(told.replace(" min", " h"))
+    assert builder.main(["--check"]) == 1

@@ -41,13 +41,15 @@ def test_transposed_size(answer, words):
 
 
 RECEPTIVE_FIELDS = [
-    ((4, 10, 22), None),
-    ([4, 10, 22], None),
-    ((4, 8, 16), "does not double"),
-    ((4, 7, 10), "the steps grow"),
-    ((4, 10, 16), "4 pixels apart, not 2"),
-    ((4, 16, 64), "they overlap"),
-    ((4, 10, ...), "1 to go"),
+    ((5, 13, 29), None),
+    ([5, 13, 29], None),
+    ((5, 10, 20), "does not double"),
+    ((5, 9, 13), "the steps grow"),
+    ((5, 13, 21), "4 pixels apart, not 2"),
+    ((5, 25, 125), "they overlap"),
+    ((5, 11, 23), "the kernel has 5 weights"),
+    ((4, 10, 22), "the question is about kernel 5"),
+    ((5, 13, ...), "1 to go"),
     ((1, 2, 3), "draw one row"),
 ]
 
@@ -109,14 +111,14 @@ def test_resize_block(answer, words):
     expect(checks.resize_block(answer), words)
 
 
-def initialiser(kinds, norm_mean=1.0, std=0.02, zero=True):
+def initialiser(kinds, norm_mean=1.0, std=0.02, zero=True, asks=True):
     def initialise(net):
         for m in net.modules():
             if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d):
                 nn.init.normal_(m.weight, norm_mean, 0.02)
             elif isinstance(m, kinds):
                 nn.init.normal_(m.weight, 0.0, std)
-                if zero:
+                if zero and not (asks and m.bias is None):
                     nn.init.zeros_(m.bias)
 
     return initialise
@@ -140,6 +142,7 @@ INITIALISE = [
     (initialiser((nn.Linear, nn.Conv2d)), "ConvTranspose2d (layer 4)"),
     (initialiser(ALL, std=0.2), "spread 0.199"),
     (initialiser(ALL, zero=False), "shifts that are not 0"),
+    (initialiser(ALL, asks=False), "bias=False, as in dcgan28"),
     (defined_but_not_applied, "no weight of the net has changed"),
 ]
 

@@ -114,7 +114,7 @@ def test_resume_goes_on_to_the_total_and_then_has_nothing_to_do(tmp_path, capsys
     [
         (["train", "mlp-clasic", "--out", "x"], "no recipe called 'mlp-clasic'; there are: mlp-classic, mlp-tuned"),
         (["train", "mlp-classic", "--data", "fashion", "--out", "x"], "no data set called 'fashion'"),
-        (["train", "mlp-classic", "--data", "digits", "--steps", "-1", "--out", "x"], "-1 is not above 0"),
+        (["train", "mlp-classic", "--data", "digits", "--steps", "-1", "--out", "x"], "-1 is not from 1 to 1,000,000,000,000"),
         (["train", "mlp-classic", "--data", "digits", "--seconds", "soon", "--out", "x"], "invalid float value: 'soon'"),
         (["train", "mlp-classic", "--data", "digits", "--out", "x", "--resume"], "no checkpoint at"),
         (["train", "dcgan32", "--data", "digits", "--out", "x"], "these have 28×28; for them there is: mlp, dcgan28"),

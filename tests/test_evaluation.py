@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from gan_course import UserError, data, evaluation, features
+from gan_course import UserError, artefacts, data, evaluation, features
 
 
 def cloud(n, d, seed, scale=1.0, shift=0.0):
@@ -213,6 +213,33 @@ def test_a_score_has_its_protocol_and_two_references(reference):
     assert "digits-classifier" in evaluation.table(score)
 
 
+def test_both_references_are_of_as_many_images_as_the_score(reference):
+    few, many = (reference.score(reference.train.data[:n]) for n in (100, 200))
+    assert (few.protocol.n_real, many.protocol.n_real) == (100, 200)
+    assert few.reference_real == reference.frechet(reference.real(100)) > many.reference_real
+    assert few.reference_noise != many.reference_noise > 100 * many.reference_real
+    whole = reference.score(reference.train.data)  # more samples than there are test images
+    assert whole.protocol.n_real == len(reference.test) < whole.protocol.n_fake
+    assert whole.reference_real == pytest.approx(reference.frechet(reference.test.data), rel=1e-6)
+
+
+def test_the_real_images_are_drawn_from_the_whole_test_set(reference):
+    some = reference.real(100)
+    assert torch.equal(some, evaluation.Reference(reference.train, reference.judge, reference.test).real(100))
+    found = evaluation.nearest(some, reference.test.data)[1].flatten()
+    assert len(found.unique()) > 95 and found.max() > len(reference.test) / 2
+    with pytest.raises(UserError, match="real test images"):
+        evaluation.Reference(reference.train, reference.judge).real(5)
+
+
+def test_scores_beside_another_number_of_real_images_are_not_compared(reference):
+    less = data.load("digits", "test", limit=80)
+    a, b = (evaluation.score(reference.train.data[:100], reference.train, test, reference.judge) for test in (less, reference.test))
+    assert a.frechet == b.frechet
+    with pytest.raises(UserError, match="n_real: 80 here, 100 there"):
+        a.compare(b)
+
+
 def test_the_same_seed_gives_the_same_score(reference):
     a, b = (evaluation.score(reference.test.data, reference.train, reference.test, reference.judge) for _ in range(2))
     for name, difference in a.compare(b).items():
@@ -238,7 +265,7 @@ def test_kept_moments_are_used_for_the_same_images_and_weights_only(reference, t
     from gan_course.evaluation import protocol
 
     reference.save(tmp_path)
-    monkeypatch.setattr(protocol, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(artefacts, "FOLDER", tmp_path)
     kept = protocol._shipped(reference.train, reference.judge)
     assert torch.equal(kept.covariance, reference.moments.covariance) and kept.n == 1498
     assert protocol._shipped(data.load("digits", limit=100), reference.judge) is None

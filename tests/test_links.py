@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [p for folder in (ROOT, ROOT / "docs") for p in sorted(folder.glob("*.md"))]
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9][0-9]_*.ipynb"))
+OTHERS = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("start", "glossary")]
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 
 
@@ -33,12 +34,15 @@ def links(path: Path) -> list[str]:
 
 
 def anchors(path: Path) -> set[str]:
-    """The anchors that GitHub gives the headings of a page."""
+    """The anchors that GitHub gives the headings of a page, or JupyterLab those of a notebook."""
     headings = re.findall(r"(?m)^#+\s+(.+)$", text(path))
+    if path.suffix == ".ipynb":  # of JupyterLab
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return {heading.strip().replace(" ", "-") for heading in headings} | {f"cell-id={cell['id']}" for cell in cells}
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES + NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES + NOTEBOOKS + OTHERS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_within_the_repository_lead_somewhere(page):
     for link in links(page):
         parts = urlsplit(link)
@@ -158,3 +162,12 @@ def test_the_dev_container_builds_what_make_builds():
     target = container["onCreateCommand"].split()[1]
     assert target == ".venv/.ready"
     assert target.split("/")[1] in (ROOT / "Makefile").read_text()
+
+
+def test_every_line_that_starts_jupyterlab_keeps_the_repository_as_its_root_and_opens_the_start_page():
+    """`jupyter lab FOLDER` makes that folder the root, and links out of it lead nowhere."""
+    for page in (ROOT / "README.md", ROOT / "Makefile"):
+        for line in re.findall(r"(?m)^.*\bjupyter lab\b.*$", page.read_text(encoding="utf-8")):
+            if "--" in line or page.name == "Makefile" or line.startswith("    "):
+                assert (ROOT / re.search(r"--LabApp\.default_url=/lab/tree/(\S+)", line)[1]).is_file(), line
+                assert not re.search(r"jupyter lab (?!-)\S", line), line

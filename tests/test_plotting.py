@@ -194,3 +194,30 @@ def test_save_grid_keeps_every_grey(tmp_path):
     ramp = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
     plotting.save_grid(ramp, tmp_path / "ramp.png")
     assert len(np.unique(np.asarray(Image.open(tmp_path / "ramp.png")))) == 256
+
+
+def test_losses_that_ran_away_are_drawn_by_powers_of_ten():
+    far = [*HISTORY, HISTORY[-1] | {"step": HISTORY[-1]["step"] + 20, "loss_d": 2e9, "loss_g": -3e5}]
+    for stacked in (False, True):
+        figure = plotting.losses(far, stacked=stacked)
+        figure.png()
+        axes = figure.axes[0]
+        low, high = axes.get_ylim()
+        assert low < -3e5 and high > 2e9
+        assert axes.yaxis.get_offset_text().get_text() == ""
+        told = [label.get_text() for label in axes.get_yticklabels() if label.get_text()]
+        assert 3 <= len(told) <= 9 and all(text.strip("−")[:2] in ("1", "10") for text in told), told
+
+
+def test_losses_below_zero_are_seen():
+    figure = plotting.losses([row | {"loss_g": -0.69} for row in HISTORY], even={"even D": 1.39, "even G": -0.69})
+    assert figure.axes[0].get_ylim()[0] < -0.69
+    assert "even G = -0.69" in figure.alt
+
+
+def test_stacked_panels_share_their_steps():
+    figure = plotting.losses(SCORED, stacked=True, size=(352, 332))
+    places = [axes.get_position() for axes in figure.axes]
+    assert len({(p.x0, p.x1) for p in places}) == 1 and len({axes.get_xlim() for axes in figure.axes}) == 1
+    assert all(upper.y0 > lower.y1 for upper, lower in zip(places, places[1:], strict=False))
+    assert figure.alt.startswith("Three panels") and "Top: loss of D" in figure.alt and "Bottom: Fréchet" in figure.alt

@@ -1,13 +1,17 @@
 """The controls without a browser: what their buttons and ticks do to a trainer."""
 
+import copy
 import re
 
+import ipywidgets as W
 import pytest
 import torch
 
 from gan_course import UserError, data, illness, plotting, widgets
 from gan_course.models import build
-from gan_course.training import Trainer, recipe
+from gan_course.training import Score, Trainer, recipe
+from gan_course.widgets import view
+from gan_course.widgets.driver import Driver
 
 
 @pytest.fixture
@@ -92,9 +96,25 @@ def test_scrubbing_shows_the_past_and_loses_nothing(monitor, trainer):
     now = monitor._samples.value
     monitor._history.value = 0
     assert monitor._samples.value != now
-    assert monitor._place.value == "step 0"
-    monitor._history.value = monitor._history.max
-    assert monitor._place.value == "now"
+    assert monitor._step.value == "looking back: step 0"
+    assert "same noise at step 0" in monitor._samples.value
+    assert not monitor._now_button.disabled
+    monitor._now_button.click()
+    assert monitor._step.value == "now" and monitor._now_button.disabled
+    assert "same noise at step 60" in monitor._samples.value
+
+
+@pytest.mark.parametrize("press", ["play", "One step", "One D step", "Reset"])
+def test_whoever_goes_on_looks_at_the_present_again(monitor, trainer, press):
+    trainer.run(steps=60)
+    monitor._history.value = 0
+    if press == "play":
+        monitor.play()
+        tick(monitor)
+    else:
+        {"One step": lambda: monitor.substep("both"), "One D step": lambda: monitor.substep("d"), "Reset": monitor.reset}[press]()
+    assert monitor._step.value == "now"
+    assert f"same noise at step {trainer.step:,}" in monitor._samples.value
 
 
 def test_an_error_in_training_is_told_not_swallowed(monitor, trainer, capsys):
@@ -155,6 +175,179 @@ def test_illnesses_are_told_apart_from_health():
     assert "mode collapse" in illness.diagnose(healthy, real[:1].expand(64, -1, -1, -1), real)
     assert "D wins" in illness.diagnose(winning, real.flip(0), real)
     assert illness.diagnose(winning[:0], real, real) is None
+
+
+@pytest.mark.parametrize("name", ["mlp-classic", "mlp-tuned"])
+def test_a_step_by_hand_is_measured_on_one_batch_before_and_after(name):
+    small = recipe(name).vary(generator={"widths": (64, 64)}, discriminator={"widths": (64, 32)})
+    trainer = Trainer(small, data.load("digits"), precision="fp32").run(steps=100)
+    monitor, after = widgets.TrainingMonitor(trainer, steps=200), None
+    assert monitor.box is not None
+    for which in "dgdgdg":
+        monitor.substep(which)
+        moved = monitor._moved
+        assert after is None or moved.before == after  # nothing else moves
+        before, after = moved.before, moved.after
+        assert after[f"loss_{which}"] < before[f"loss_{which}"]
+        other = "loss_g" if which == "d" else "loss_d"
+        assert after[other] != before[other]
+        if which == "g":
+            assert after["loss_d"] > before["loss_d"] and after["d_fake"] > before["d_fake"]
+            assert after["d_real"] == before["d_real"]  # D stands still
+    shown = monitor._numbers.value
+    assert f"{before['loss_g']:.3f} → <b>{after['loss_g']:.3f}</b> ▼" in shown
+    assert f"{before['loss_d']:.3f} → <b>{after['loss_d']:.3f}</b> ▲" in shown
+    monitor.play()
+    tick(monitor)
+    assert "→" not in monitor._numbers.value and "mean of the 20 steps" in monitor._numbers.value
+
+
+def test_measuring_moves_nothing():
+    trainer = Trainer(recipe("dcgan16").vary(batch_size=16), data.load("digits", limit=100).resize(16), precision="fp32").run(
+        steps=2
+    )
+    before = [t.clone() for net in (trainer.G, trainer.D) for t in net.state_dict().values()]
+    states = trainer.rng.get_state(), torch.get_rng_state()
+    first = trainer.measure()
+    assert trainer.measure() == first
+    assert all(
+        torch.equal(a, b) for a, b in zip(before, [t for n in (trainer.G, trainer.D) for t in n.state_dict().values()], strict=True)
+    )
+    assert torch.equal(states[0], trainer.rng.get_state()) and torch.equal(states[1], torch.get_rng_state())
+
+
+def test_at_slow_speeds_every_step_is_measured(monitor, trainer):
+    monitor._speed.value = "1 step a second"
+    monitor.play()
+    tick(monitor)
+    assert trainer.step == 1 and "one step on one fixed batch, before → after" in monitor._numbers.value
+
+
+def test_losses_that_explode_are_told_with_the_rate_that_did_it(monitor, trainer):
+    trainer.run(steps=40)
+    monitor._settings["lr_d"].value = 0.5
+    assert "lr of D = 0.5; that is 500 times the recipe" in monitor._told.value
+    trainer.run(steps=40)
+    monitor.draw()
+    assert max(abs(row["loss_d"]) for row in trainer.history) > 1000
+    words = monitor._words.value
+    assert "the losses explode" in words and "Lr of D is 500 times the recipe" in words and "collapse" not in words
+    assert "10⁹" not in monitor._losses.value and "<img" in monitor._losses.value
+    monitor._settings["lr_d"].value = 1e-3
+    assert "that is" not in monitor._told.value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("lr_d", -1.0), ("lr_g", 11.0), ("lr_g", float("nan")), ("d_steps", 0), ("d_steps", -3)]
+)
+def test_an_impossible_setting_is_told_and_taken_back(monitor, trainer, name, value):
+    before = getattr(trainer.recipe, name)
+    monitor._settings[name].value = value
+    assert getattr(trainer.recipe, name) == before == monitor._settings[name].value
+    assert "⚠" in monitor._told.value and f"{monitor._settings[name].description} stays" in monitor._told.value
+    monitor.draw()
+    assert "⚠" in monitor._told.value and trainer.changes == []
+
+
+def test_a_frame_tells_the_verdict_without_its_colour():
+    image = torch.full((1, 8, 8), 200, dtype=torch.uint8)
+    real, fake, old = (view._framed(image, 4, taken, False) for taken in (torch.tensor(True), torch.tensor(False), None))
+    edge = [f[0, 1] for f in (real, fake, old)]
+    assert len(edge[0].unique()) == 1 and len(edge[1].unique()) == 2  # solid, dashed
+    assert all((f[:, 3:-3, 3:-3] == 200).all() for f in (real, fake, old))
+    chosen = view._framed(image, 4, torch.tensor(True), True)
+    assert chosen.shape == real.shape and (chosen[:, 3:6, 3:-3] != 200).any()
+
+
+def test_each_fake_is_framed_by_what_d_says_of_it(monitor, trainer):
+    trainer.run(steps=60)
+    monitor.draw()
+    verdict = view.judge(trainer, trainer.snapshot(), 3)
+    n = view.shown(trainer)
+    real = int((verdict.outputs[:n] > 0.5).sum())
+    assert f"D takes {real} for real (solid blue frame), {n - real} for fake (dashed orange)" in monitor._samples.value
+    D = copy.deepcopy(trainer.D).eval()
+    x = data.normalise(trainer.snapshot())
+    x[3] += 1e-3 * verdict.gradient / verdict.gradient.norm()
+    assert D(x)[3] > D(data.normalise(trainer.snapshot()))[3]  # that way lies "real"
+    before = monitor._wish.value
+    monitor._look.value = 4
+    assert "What D would change about fake 4" in monitor._wish.value != before
+    assert f"D(G(z)) = {verdict.outputs[3]:.3f}" in monitor._wish.value
+    monitor._history.value = 0
+    assert "verdicts of then are not kept" in monitor._samples.value
+
+
+def test_a_sign_of_life_comes_before_the_first_slice(trainer, monkeypatch):
+    trainer.precision = "auto"
+    monkeypatch.setattr("gan_course.training.trainer.faster_precision", lambda recipe, images: "fp32")
+    monitor, told = widgets.TrainingMonitor(trainer, steps=1_000_000), []
+    assert monitor.box is not None
+    monitor._told.observe(lambda change: told.append((change["new"], trainer.step)), "value")
+    slices = []
+    monkeypatch.setattr(
+        trainer, "run", lambda steps=None, seconds=None, **_: slices.append(seconds) or Trainer.run(trainer, steps=1)
+    )
+    monitor.play()
+    assert "training…" in told[-1][0]
+    for _ in range(5):
+        tick(monitor)
+    assert [step for text, step in told if "timing fp32 against bf16" in text] == [0]
+    assert slices[1] <= 0.1 < slices[-1]
+    assert monitor._drawn > 0
+
+
+def test_its_scores_appear_where_they_were_taken(trainer):
+    trainer.watch = [Score(lambda images: 1234.5, every=40, n=10)]
+    monitor = widgets.TrainingMonitor(trainer, steps=200)
+    assert monitor.box is not None
+    trainer.run(steps=60)
+    monitor.draw()
+    assert "score: <b>1,234</b> at step 40" in monitor._numbers.value
+    told = []
+    monitor._told.observe(lambda change: told.append((trainer.step, change["new"])), "value")
+    monitor.play()
+    while trainer.step < 100:
+        tick(monitor)
+    assert [step for step, text in told if "scoring 10 samples" in text] == [79]  # before it is taken
+    assert "training…" in told[-1][1] or trainer.step == 200
+    assert trainer.history[3]["frechet"] == 1234.5
+    assert "Three panels" in monitor._losses.value and "Fréchet distance" in monitor._losses.value
+
+
+def test_the_driver_knows_no_training():
+    class Counter(Driver):
+        REDRAW, DRAWING = 0.0, 1e9  # after each slice
+
+        def __init__(self):
+            self.count, self.drawn = 0, []
+            super().__init__(self)
+
+        def build(self):
+            return W.VBox(list(self.parts().values()))
+
+        def advance(self, seconds):
+            self.count += 1
+            if self.count == 5:
+                raise RuntimeError("enough")
+
+        def draw(self):
+            self.drawn.append(self.count)
+
+        def where(self):
+            return f"{self.count}"
+
+    counter = Counter()
+    assert counter.box is not None
+    counter.play()
+    for _ in range(4):
+        tick(counter)
+    assert counter.drawn == [1, 2, 3, 4]
+    counter.pause()
+    assert "paused at 4" in counter._told.value
+    counter.play()
+    tick(counter)
+    assert not counter.playing and "stopped by an error: RuntimeError: enough" in counter._told.value
 
 
 def test_settings_follow_and_move_the_trainer(monitor, trainer):

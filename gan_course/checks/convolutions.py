@@ -9,6 +9,7 @@ from torch import nn
 from gan_course import convolutions, models
 from gan_course.checks.verdict import Verdict, check, untouched
 
+LESSON_03 = {"dcgan16": 16, "dcgan28": 28, "dcgan32": 32}  # its architectures, and their images' sides
 CASES = [(32, 4, 2, 1), (28, 5, 2, 2), (7, 3, 1, 1), (8, 3, 2, 0)]
 
 
@@ -78,31 +79,33 @@ def _size_verdict(given, wanted, cases, mistakes, names) -> str | None:
 
 
 def receptive_fields(answer) -> Verdict:
-    """answer: sides of what one unit sees after one, two and three convolutions of kernel 4, stride 2."""
+    """answer: sides of what one unit sees after one, two and three convolutions of kernel 5, stride 2."""
 
     def judge(answer):
         answer = list(answer)
         if all(side is ... for side in answer):
             return ...
-        wanted = convolutions.receptive_field([(4, 2)] * 3)
+        wanted = convolutions.receptive_field([(5, 2)] * 3)
         said = {
-            (4, 8, 16): "it does not double: neighbours of the layer before overlap. They are 2 pixels apart, and each sees 4",
-            (4, 7, 10): "the steps grow: after one stride of 2 neighbours are 2 pixels apart, after two strides 4",
-            (4, 16, 64): "4 units of the layer before do not lie side by side, they overlap: 4 + 3·2 pixels",
-            (4, 4, 4): "a unit of the second layer sees 4×4 units of the first, and each of those sees 4×4 pixels",
-            (4, 10, 16): "in the third layer neighbours are 4 pixels apart, not 2: 10 + 3·4",
+            (5, 10, 20): "it does not double: neighbours of the layer before overlap. They are 2 pixels apart, and each sees 5",
+            (5, 9, 13): "the steps grow: after one stride of 2 neighbours are 2 pixels apart, after two strides 4",
+            (5, 25, 125): "5 units of the layer before do not lie side by side, they overlap: 5 + 4·2 pixels",
+            (5, 5, 5): "a unit of the second layer sees 5×5 units of the first, and each of those sees 5×5 pixels",
+            (5, 13, 21): "in the third layer neighbours are 4 pixels apart, not 2: 13 + 4·4",
+            (5, 11, 23): "the kernel has 5 weights, so a unit of the second layer sees 5 units of the first: 5 + 4·2 pixels",
+            (4, 10, 22): "these are the sides for kernel 4, as in the picture above; the question is about kernel 5",
         }
         if ... in answer:
             return f"{answer.count(...)} to go: one side for each of the three layers"
         if answer == wanted:
             return None
-        return said.get(tuple(answer), f"yours are {answer}; draw one row: 4 neighbours, 2 pixels apart, each 4 pixels wide")
+        return said.get(tuple(answer), f"yours are {answer}; draw one row: 5 neighbours, 2 pixels apart, each 5 pixels wide")
 
     hints = (
-        "Four neighbours of the first layer start at pixels 0, 2, 4 and 6, and the last one reaches 4 pixels further.",
-        "Each layer adds (kernel - 1) · (how far apart its inputs are): 3·1, 3·2, 3·4.",
+        "Five neighbours of the first layer start at pixels 0, 2, 4, 6 and 8, and the last one reaches 5 pixels further.",
+        "Each layer adds (kernel - 1) · (how far apart its inputs are): 4·1, 4·2, 4·4.",
     )
-    return check("receptive_fields", answer, judge, "4, 10 and 22 pixels", hints)
+    return check("receptive_fields", answer, judge, "5, 13 and 29 pixels", hints)
 
 
 def upsampling_block(answer) -> Verdict:
@@ -199,9 +202,17 @@ def initialise(answer) -> Verdict:
         net = nn.Sequential(
             nn.Linear(50, 800), nn.BatchNorm1d(800), nn.ReLU(), nn.Unflatten(1, (50, 4, 4)), nn.ConvTranspose2d(50, 400, 4, 2, 1),
             nn.BatchNorm2d(400), nn.ReLU(), nn.Sequential(nn.Conv2d(400, 40, 3), nn.LeakyReLU(0.2)),
+            nn.ConvTranspose2d(40, 40, 4, 2, 1, bias=False),
         )  # fmt: skip
         before = [p.clone() for p in net.parameters()]
-        answer(net)
+        lesson = [net for name, side in LESSON_03.items() for net in models.build(name, (1, side, side))]
+        try:
+            for each in (net, *lesson):
+                answer(each)
+        except AttributeError as error:
+            if "NoneType" not in str(error):
+                raise
+            return "a layer made with bias=False, as in dcgan28, has bias None: set a shift to 0 only where there is one"
         if all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True)):
             return ... if untouched(answer) else "no weight of the net has changed: is your function applied to its modules?"
         for name, module in net.named_modules():
@@ -218,13 +229,13 @@ def initialise(answer) -> Verdict:
                 mean, std = module.weight.mean().item(), module.weight.std().item()
                 if abs(mean) > 0.005 or not 0.017 < std < 0.023:
                     return f"{kind} has weights of mean {mean:.3f}, spread {std:.3f}; wanted are 0 and 0.02: is this layer reached?"
-                if module.bias.abs().max() > 0:
+                if module.bias is not None and module.bias.abs().max() > 0:
                     return f"{kind} has shifts that are not 0"
 
     hints = (
         "net.apply(f) calls f on every module, also on those inside others. A function that is only defined does nothing.",
         "Three kinds have weights here: linear, convolution, transposed convolution. BatchNorm has scales, called weight.",
-        "BatchNorm: nn.init.normal_(m.weight, 1.0, 0.02). The others: nn.init.normal_(m.weight, 0.0, 0.02). Both: zeros_(m.bias).",
+        "BatchNorm: nn.init.normal_(m.weight, 1.0, 0.02). The others: nn.init.normal_(m.weight, 0.0, 0.02). Both: zeros_(m.bias), where it is not None.",
     )
     return check("initialise", answer, judge, "every layer is reached, with the right spread", hints)
 

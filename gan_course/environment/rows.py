@@ -5,7 +5,6 @@ import platform
 import shutil
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from gan_course import UserError, scale
 from gan_course.environment import machine
@@ -66,6 +65,8 @@ def _try(name: str, look, *arguments) -> Row:
     """A row from a function that returns (ok, value, remedy); an exception becomes a ✘ with its message."""
     try:
         return Row(name, *look(*arguments))
+    except UserError as error:
+        return Row(name, False, "cannot be used", str(error))
     except Exception as error:  # whatever is broken here, the other lines must still appear
         remedy = f"{type(error).__name__}; run `pip install --upgrade {machine.DISTRIBUTION}`, then restart the kernel"
         return Row(name, False, str(error).strip().split("\n")[0] or "cannot be read", remedy)
@@ -158,9 +159,10 @@ def _built_in():
 
 
 def _folder_line():
-    chosen = os.environ.get("GAN_COURSE_DATA")
-    value = f"{chosen} (GAN_COURSE_DATA)" if chosen else "your cache folder (GAN_COURSE_DATA is not set)"
-    return not chosen or Path(chosen).is_dir(), value, "GAN_COURSE_DATA names no folder; mend it or unset it"
+    from gan_course.data.files import folders
+
+    source, folder = next(iter(folders().items()))
+    return True, f"{folder} ({'GAN_COURSE_DATA' if source == 'GAN_COURSE_DATA' else 'your cache; GAN_COURSE_DATA is not set'})", ""
 
 
 def _disk_line():
@@ -174,10 +176,7 @@ def _disk_line():
 
 def _scale_line():
     by = "GAN_COURSE_SCALE" if os.environ.get("GAN_COURSE_SCALE") else "chosen by the device"
-    try:
-        return True, f"{scale.name()} ({by})", ""
-    except UserError as error:
-        return False, os.environ["GAN_COURSE_SCALE"], str(error)
+    return True, f"{scale.name()} ({by})", ""
 
 
 LOOKS = {

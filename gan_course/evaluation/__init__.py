@@ -2,6 +2,7 @@
 
 from gan_course.evaluation.classes import Spread, class_shares, classifier_score, missing_modes
 from gan_course.evaluation.frechet import Moments, frechet_distance, moments
+from gan_course.evaluation.modes import modes_covered
 from gan_course.evaluation.neighbours import Overlap, kernel_distance, nearest, overlap
 from gan_course.evaluation.protocol import NEIGHBOURS, Protocol, Reference, Score, score, table
 
@@ -18,6 +19,7 @@ __all__ = [
     "frechet_distance",
     "kernel_distance",
     "missing_modes",
+    "modes_covered",
     "moments",
     "nearest",
     "overlap",

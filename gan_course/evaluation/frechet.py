@@ -52,7 +52,7 @@ def moments(features: Tensor | Iterable[Tensor]) -> Moments:
 
 
 def frechet_distance(a: Tensor | Moments, b: Tensor | Moments) -> float:
-    """How far apart two clouds of features lie, each seen as a Gaussian: 0 is the same (Heusel et al. 2017, eq. 6).
+    """How far apart two clouds of features lie, each seen as a Gaussian (Heusel et al. 2017, eq. 6). 0: same mean and covariance.
 
     |μa − μb|² + Tr(Ca + Cb − 2·(Ca·Cb)^½) from features (N, d) or their moments, in float64. The trace of the square root
     comes from the eigenvalues of √Ca·Cb·√Ca, which is symmetric: right also where a covariance lacks rank.

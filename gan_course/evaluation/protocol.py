@@ -2,24 +2,18 @@
 
 import hashlib
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
-from importlib import resources
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from gan_course import UserError
+from gan_course import UserError, artefacts
 from gan_course.evaluation.classes import class_shares, classifier_score, missing_modes
 from gan_course.evaluation.frechet import Moments, frechet_distance, moments
 from gan_course.evaluation.neighbours import kernel_distance, overlap
 from gan_course.features import by_mode
 
-CHECKPOINTS = resources.files("gan_course") / "checkpoints"
 MEASURES = ("frechet", "kid", "classifier_score", "precision", "recall", "coverage")
 NEIGHBOURS = 5_000  # samples a side, at most, behind precision, recall and coverage
-NOISE = 1_000  # images of uniform noise behind the reference
 INCEPTION_KEYS = {"frechet": "fid", "classifier_score": "inception_score"}
 
 
@@ -33,6 +27,7 @@ class Protocol:
     extractor: str
     resize: str
     n_fake: int
+    n_real: int  # real test images behind reference_real
     n_neighbours: int
     seed: int
 
@@ -46,8 +41,9 @@ class Protocol:
 class Score:
     """The scores of one generator, with their protocol.
 
-    frechet and kid: 0 is the same as the training set. classifier_score: 1 to the number of classes. precision, recall and
-    coverage: 0 to 1. reference_real and reference_noise: the Fréchet distance of real test images and of uniform noise.
+    frechet: 0 for the training set's mean and covariance. kid: 0 on average for the same law. classifier_score: 1 to the number
+    of classes. precision, recall and coverage: 0 to 1. reference_real, reference_noise: the Fréchet distance of n_real test
+    images, and of n_fake images of uniform noise.
     """
 
     protocol: Protocol
@@ -92,7 +88,7 @@ class Reference:
     """
 
     def __init__(self, train, judge, test=None, seed: int = 0):
-        self.judge, self.train, self.test, self.seed = judge, train, test, seed
+        self.judge, self.train, self.test, self.seed, self._references = judge, train, test, seed, {}
         some = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:NEIGHBOURS]
         self.features, probabilities = judge.describe(train.data[some.to(train.data.device)])
         self.shares = class_shares(probabilities)
@@ -129,18 +125,25 @@ class Reference:
             extractor=f"{judge.name} {judge.hash}",
             resize=judge.resize,
             n_fake=n_fake,
+            n_real=0 if self.test is None else min(n_fake, len(self.test)),
             n_neighbours=min(n_fake, len(self.features), NEIGHBOURS),
             seed=seed,
         )
 
-    @cached_property
-    def references(self) -> dict[str, float]:
-        """Fréchet distances of the real test images and of uniform noise."""
+    def real(self, n: int) -> Tensor:
+        """n real test images (N, C, H, W), uint8, or as many as there are: the first after a shuffle by `seed`."""
         if self.test is None:
             raise UserError("a score needs real test images beside it: Reference(train, judge, test)")
-        rng = torch.Generator().manual_seed(0)
-        noise = torch.randint(0, 256, (NOISE, *self.train.shape), generator=rng, dtype=torch.uint8)
-        return {"reference_real": self.frechet(self.test.data), "reference_noise": self.frechet(noise)}
+        chosen = torch.randperm(len(self.test), generator=torch.Generator().manual_seed(self.seed))[:n]
+        return self.test.data[chosen.to(self.test.data.device)]
+
+    def references(self, n: int) -> dict[str, float]:
+        """Fréchet distances of n real test images and of n images of uniform noise: a distance depends on the number."""
+        if n not in self._references:
+            rng = torch.Generator().manual_seed(0)
+            noise = torch.randint(0, 256, (n, *self.train.shape), generator=rng, dtype=torch.uint8)
+            self._references[n] = {"reference_real": self.frechet(self.real(n)), "reference_noise": self.frechet(noise)}
+        return self._references[n]
 
     def score(self, fake: Tensor, seed: int = 0) -> Score:
         """The `Score` of uint8 images (N, C, H, W); seed: what they were drawn with."""
@@ -150,18 +153,15 @@ class Reference:
             protocol=self.protocol(len(fake), seed),
             class_shares=dict(zip(self.classes, (round(s, 4) for s in shares.tolist()), strict=True)),
             missing=tuple(self.classes[i] for i in missing_modes(shares, self.shares)),
-            **self.references,
+            **self.references(len(fake)),
             **self._measure(features, probabilities),
         )
 
     def save(self, folder) -> None:
         """Write the moments to NAME-reference.safetensors, so that they need not be computed again."""
         m = self.moments
-        save_file(
-            {"mean": m.mean, "covariance": m.covariance, "n": torch.tensor(m.n)},
-            f"{folder}/{self.judge.name}-reference.safetensors",
-            metadata=_identity(self.train, self.judge),
-        )
+        tensors = {"mean": m.mean, "covariance": m.covariance, "n": torch.tensor(m.n)}
+        artefacts.write(f"{self.judge.name}-reference", "reference", tensors, _identity(self.train, self.judge), folder)
 
 
 def _identity(train, judge) -> dict[str, str]:
@@ -170,13 +170,12 @@ def _identity(train, judge) -> dict[str, str]:
 
 
 def _shipped(train, judge) -> Moments | None:
-    path = CHECKPOINTS / f"{judge.name}-reference.safetensors"
-    if not path.is_file():
+    name = f"{judge.name}-reference"
+    card = artefacts.cards("reference").get(name)
+    if card is None or not card.items() >= _identity(train, judge).items():
         return None
-    with resources.as_file(path) as file, safe_open(file, "pt") as kept:
-        if kept.metadata() != _identity(train, judge):
-            return None
-        return Moments(kept.get_tensor("mean"), kept.get_tensor("covariance"), kept.get_tensor("n").item())
+    kept, _ = artefacts.read(artefacts.find(name, "reference")[0])
+    return Moments(kept["mean"], kept["covariance"], kept["n"].item())
 
 
 def score(fake: Tensor, train, test, judge, seed: int = 0) -> Score:

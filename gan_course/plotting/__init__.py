@@ -6,6 +6,7 @@ any device and numpy arrays are both accepted.
 """
 
 from gan_course.plotting.charts import bars, cells, curves, histogram, losses
+from gan_course.plotting.field import LAYERS, Drawing, field, traces
 from gan_course.plotting.figure import DRAWING, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure, beside, number
 from gan_course.plotting.pictures import animation, caption, grid, grids, save_grid
 
@@ -15,9 +16,11 @@ __all__ = [
     "FAKE",
     "HATCHES",
     "INK",
+    "LAYERS",
     "LINES",
     "PALETTE",
     "REAL",
+    "Drawing",
     "Figure",
     "animation",
     "bars",
@@ -25,10 +28,12 @@ __all__ = [
     "caption",
     "cells",
     "curves",
+    "field",
     "grid",
     "grids",
     "histogram",
     "losses",
     "number",
     "save_grid",
+    "traces",
 ]

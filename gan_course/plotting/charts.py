@@ -8,10 +8,13 @@ import numpy as np
 from matplotlib.collections import PatchCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from gan_course import UserError
 from gan_course.plotting.figure import DPI, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure, number
+
+EVEN = {"2 ln 2": 2 * math.log(2), "ln 2": math.log(2)}  # D's and G's loss where D(x) = D(G(z)) = ½, non-saturating
+RAN_AWAY = 50  # no game between equals has such a loss
 
 
 def curves(
@@ -44,43 +47,88 @@ def curves(
     return figure
 
 
-def losses(history: Sequence[Mapping], *, mark: float | None = None, size: tuple[int, int] = (900, 290)) -> Figure:
-    """Losses of D and G beside D(x) and D(G(z)), over the steps of a `Trainer.history`; and its scores, where it has some.
+def losses(
+    history: Sequence[Mapping],
+    *,
+    mark: float | None = None,
+    even: Mapping[str, float] | None = None,
+    stacked: bool = False,
+    size: tuple[int, int] = (900, 290),
+) -> Figure:
+    """Losses of D and G, D(x) and D(G(z)), over the steps of a `Trainer.history`; and its scores, where it has some.
 
-    Reference lines stand where the game would be even: 2 ln 2 for D's loss, ln 2 for G's, one half for D's outputs.
-    `mark` draws an upright line at a step; `size` is in pixels.
+    The panels stand side by side, or `stacked` below each other. `even` holds the losses of an even game by name (default:
+    2 ln 2 and ln 2): dotted lines. Losses that ran away (beyond ±50) get an axis of powers of ten. `mark` draws an upright
+    line at a step; `size` is in pixels.
     """
     step = as_numbers([row["step"] for row in history])
     column = lambda key: (step, as_numbers([row[key] for row in history]))  # noqa: E731
-    left = {"loss of D": column("loss_d"), "loss of G": column("loss_g")}
-    right = {"D(x), real": column("d_real"), "D(G(z)), fake": column("d_fake")}
+    loss = {"loss of D": column("loss_d"), "loss of G": column("loss_g")}
+    output = {"D(x), real": column("d_real"), "D(G(z)), fake": column("d_fake")}
     scored = [(row["step"], row["frechet"]) for row in history if "frechet" in row]
-    panels = 3 if scored else 2
+    score = {"Fréchet distance": tuple(map(as_numbers, zip(*scored, strict=True)))} if scored else {}
+    n = 3 if scored else 2
+    even = EVEN if even is None else even
     figure = Figure(*size)
+    named = ["Top", "Middle", "Bottom"] if stacked else ["Left", "Middle", "Right"]
+    first, second, third = named[0], named[1 if scored else 2], named[2]
     if not history:
         figure.alt = "Two empty panels for the losses and for D's outputs: no step has been taken yet."
     else:
+        told = " and ".join(f"{name} = {value:.2f}" for name, value in even.items())
         figure.alt = (
-            f"{'Three' if scored else 'Two'} panels over steps {step[0]:.0f} to {step[-1]:.0f}. Left: {describe_lines(left)}; "
-            f"dotted lines at 2 ln 2 = 1.39 and ln 2 = 0.69. {'Middle' if scored else 'Right'}: "
-            f"{describe_lines(right)}; dotted line at one half."
+            f"{'Three' if scored else 'Two'} panels over steps {step[0]:.0f} to {step[-1]:.0f}. {first}: {describe_lines(loss)}; "
+            f"dotted lines at {told}. {second}: {describe_lines(output)}; dotted line at one half."
         )
+
+    def panel(i: int, ylabel: str, looks=None):
+        if not stacked:
+            return add_axes(figure, (i / n, (i + 1) / n), "step", ylabel, "", looks, ticks=3, right=44)
+        share, axis = 1 / n, 34 / size[1]  # the lowest panel also carries the axis of all
+        bottom = 0 if i == n - 1 else axis + (1 - axis) * (n - 1 - i) / n
+        rows = (bottom, axis + (1 - axis) * (n - i) * share)
+        return add_axes(figure, (0, 1), "step" if i == n - 1 else "", ylabel, "", looks, ticks=3, left=46, right=43, rows=rows)
+
     looks = {"loss of D": {"color": INK, "linestyle": "-"}, "loss of G": {"color": PALETTE[0], "linestyle": "--"}}
-    axes = add_axes(figure, (0, 1 / panels), "step", "loss", "", looks, ticks=3)
-    draw_lines(axes, left, looks, {"2 ln 2": 2 * math.log(2), "ln 2": math.log(2)}, mark)
-    axes.set_ylim(bottom=0)
-    looks = {name: look(name, 0) for name in right}
-    axes = add_axes(figure, (1 / panels, 2 / panels), "step", "D's output", "", looks, ticks=3)
-    draw_lines(axes, right, looks, {"½": 0.5}, mark)
+    axes = panel(0, "loss", looks)
+    values = np.concatenate([y for _, y in loss.values()])
+    if len(values) and np.abs(values).max() > RAN_AWAY:
+        draw_lines(axes, loss, looks, {}, mark)
+        axes.set_yscale("symlog", linthresh=1)
+        top = int(np.log10(np.abs(values).max())) + 1
+        powers = range(0, top + 1, max(1, -(-top // 3)))
+        below = values.min() < -1
+        axes.yaxis.set_major_locator(FixedLocator([sign * 10.0**k for k in powers for sign in ((-1, 1) if below else (1,))]))
+        axes.set_ylim(bottom=None if below else 0)
+        axes.yaxis.set_major_formatter(FuncFormatter(_power_of_ten))
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        draw_lines(axes, loss, looks, even, mark, beside=True)
+        axes.set_ylim(bottom=min(0, 1.1 * values.min(initial=0)))
+    looks = {name: look(name, 0) for name in output}
+    axes = panel(1, "D's output", looks)
+    draw_lines(axes, output, looks, {"½": 0.5}, mark, beside=True)
     axes.set_ylim(0, 1)
     axes.set_yticks((0, 0.5, 1))
     if scored:
-        score = {"Fréchet distance": tuple(map(as_numbers, zip(*scored, strict=True)))}
-        figure.alt += f" Right: {describe_lines(score)}; lower is better."
-        axes = add_axes(figure, (2 / panels, 1), "step", "Fréchet distance", ticks=3)
+        figure.alt += f" {third}: {describe_lines(score)}; lower is better."
+        axes = panel(2, "score" if stacked else "Fréchet distance")
         draw_lines(axes, score, {"Fréchet distance": {"color": PALETTE[1], "marker": "o", "markersize": 4}}, {}, mark)
         axes.set_ylim(bottom=0)
+    if stacked:  # one axis of steps for all
+        for upper in figure.axes[:-1]:
+            upper.tick_params(labelbottom=False)
+        span = [f(axes.get_xlim()[k] for axes in figure.axes[:2]) for k, f in ((0, min), (1, max))]
+        for axes in figure.axes:
+            axes.set_xlim(span)
     return figure
+
+
+def _power_of_ten(value: float, _) -> str:
+    sign = "−" if value < 0 else ""
+    if abs(value) <= 1:
+        return f"{sign}{abs(value):g}"
+    return f"{sign}10{str(round(math.log10(abs(value)))).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def bars(values: Mapping[str, object], xlabel: str, title: str = "", *, log: bool = False, alt: str | None = None) -> Figure:
@@ -203,21 +251,22 @@ def look(name: str, i: int) -> dict:
     return {"color": PALETTE[i % len(PALETTE)], "linestyle": LINES[i % len(LINES)]}
 
 
-def add_axes(figure, columns, xlabel, ylabel, title="", looks=None, ticks=5, left=62):
-    """Axes over a horizontal share of the figure, margins in pixels, every colour set (style sheets do not reach it).
+def add_axes(figure, columns, xlabel, ylabel, title="", looks=None, ticks=5, left=62, right=18, rows=(0, 1)):
+    """Axes over a share of the figure's width and height, margins in pixels, every colour set (style sheets do not reach it).
 
     More than one entry of `looks` (name → line keywords) makes a legend above the axes: plain lines and texts, three
     times faster than a matplotlib legend.
     """
     width, height = figure.get_size_inches() * DPI
-    x0, x1 = columns[0] * width + left, columns[1] * width - 18
+    x0, x1 = columns[0] * width + left, columns[1] * width - right
     entries, x, row = [], 0, 0
     for name in looks if looks and len(looks) > 1 else ():
         wide = 50 + 7 * len(name)
         x, row = (0, row + 1) if x and x + wide > x1 - x0 else (x, row)
         entries.append((name, x0 + x, row))
         x += wide
-    y0, y1 = 48, height - 10 - (24 if title else 0) - (20 * row + 22 if entries else 0)
+    low, top = rows[0] * height, rows[1] * height
+    y0, y1 = low + (48 if xlabel else 12), top - 10 - (24 if title else 0) - (20 * row + 22 if entries else 0)
     axes = figure.add_axes((x0 / width, y0 / height, (x1 - x0) / width, (y1 - y0) / height), facecolor="white")
     axes.set_xlabel(xlabel, color=INK, fontsize=10)
     axes.set_ylabel(ylabel, color=INK, fontsize=10)
@@ -229,9 +278,9 @@ def add_axes(figure, columns, xlabel, ylabel, title="", looks=None, ticks=5, lef
     for side, spine in axes.spines.items():
         spine.set(visible=side in ("left", "bottom"), color=FAINT)
     if title:
-        figure.text(x0 / width, 1 - 8 / height, title, va="top", fontsize=11, color=INK)
+        figure.text(x0 / width, (top - 8) / height, title, va="top", fontsize=11, color=INK)
     for name, x, row in entries:
-        y = (height - (30 if title else 6) - 10 - 20 * row) / height
+        y = (top - (30 if title else 6) - 10 - 20 * row) / height
         ends = (x + 15,) if looks[name].get("linestyle") == "none" else (x, x + 30)
         line = Line2D([end / width for end in ends], [y] * len(ends), **{"linewidth": 1.8, **looks[name]})
         figure.add_artist(line)
@@ -239,16 +288,20 @@ def add_axes(figure, columns, xlabel, ylabel, title="", looks=None, ticks=5, lef
     return axes
 
 
-def draw_lines(axes, lines, looks, levels, mark=None):
-    """Lines (at most about 1,000 points each), dotted reference levels with their names, and an upright mark."""
+def draw_lines(axes, lines, looks, levels, mark=None, beside=False):
+    """Lines (at most about 1,000 points each), dotted reference levels with their names, and an upright mark.
+
+    beside: the names stand to the right of the axes, where no line runs through them.
+    """
     for name, (x, y) in lines.items():
         stride = max(1, len(x) // 1000)
         dot = {"marker": "o"} if len(x) == 1 else {}
         axes.plot(x[::stride], y[::stride], **{"linewidth": 1.8, **dot, **looks[name]})
     for name, level in levels.items():
         axes.axhline(level, color=FAINT, linestyle=":", linewidth=1.2)
-        spot = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "right", "va": "bottom"}
-        axes.annotate(name, (1, level), (-1, 1), **spot, fontsize=9, color=FAINT)
+        spot = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+        spot |= {"ha": "left", "va": "center"} if beside else {"ha": "right", "va": "bottom"}
+        axes.annotate(name, (1, level), (4, 0) if beside else (-1, 1), **spot, fontsize=9, color=FAINT)
     if mark is not None:
         axes.axvline(mark, color=INK, linewidth=1)
     if not any(len(x) for x, _ in lines.values()):

@@ -6,8 +6,10 @@ from gan_course.widgets.foreground import train
 from gan_course.widgets.interpolation import Interpolation
 from gan_course.widgets.monitor import TrainingMonitor
 from gan_course.widgets.noise import NoiseExplorer
+from gan_course.widgets.playground import Playground
 from gan_course.widgets.prediction import Prediction
 from gan_course.widgets.pulse import Pulse
+from gan_course.widgets.race import Race
 from gan_course.widgets.scores import ScoreExplorer
 
 __all__ = [
@@ -15,8 +17,10 @@ __all__ = [
     "ConvolutionCalculator",
     "Interpolation",
     "NoiseExplorer",
+    "Playground",
     "Prediction",
     "Pulse",
+    "Race",
     "ReceptiveField",
     "ScoreExplorer",
     "TrainingMonitor",

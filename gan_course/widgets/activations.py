@@ -34,9 +34,9 @@ class ActivationExplorer(Controls):
         return models.dead_units(D, self.x_fake), models.gradient_at(D, self.x_fake).median().item()
 
     def build(self) -> W.Widget:
-        wide = {"width": "420px"}
-        self._alpha = W.FloatSlider(description="α", min=0, max=0.5, step=0.01, value=self.alpha, layout=wide)
-        self._shift = W.FloatSlider(description="bias lower by", min=0, max=3, step=0.25, value=self.shift, layout=wide)
+        wide = {"layout": {"width": "420px"}, "style": {"description_width": "105px"}}  # "bias lower by", whole
+        self._alpha = W.FloatSlider(description="α", min=0, max=0.5, step=0.01, value=self.alpha, **wide)
+        self._shift = W.FloatSlider(description="bias lower by", min=0, max=3, step=0.25, value=self.shift, **wide)
         self._alpha.observe(lambda change: self._set(alpha=change["new"]), "value")
         self._shift.observe(lambda change: self._set(shift=change["new"]), "value")
         self._picture, self._words = W.HTML(), W.HTML()

@@ -47,6 +47,7 @@ class Controls:
     """Base of the controls: `build()` makes the widgets on first display, `picture()` the HTML that stands in for them."""
 
     text = "Live controls: run this cell in a notebook."  # text/plain, the same on every machine
+    script = ""  # what else these controls want to run in the page, where scripts run
 
     _box = _picture_display = None
 
@@ -106,7 +107,7 @@ class Controls:
     def _picture_bundle(self) -> dict[str, str]:
         return {
             "text/plain": "The picture of these controls.",
-            "text/html": f'<div class="{self._name}">{self.picture()}</div>{NAME_SLIDERS}',
+            "text/html": f'<div class="{self._name}">{self.picture()}</div>{NAME_SLIDERS}{self.script}',
         }
 
 

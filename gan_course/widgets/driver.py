@@ -97,8 +97,11 @@ class Driver(Controls):
         self.claim()
         self.pause()
         with self.busy:
-            self.guarded(lambda: self.tell(action()))
+            told = []
+            self.guarded(lambda: told.append(action()))
             self.draw()
+            if told:
+                self.tell(*told)
 
     def to_end(self) -> None:
         """Work to the target without the timer, so in a hidden tab too; interrupting the kernel pauses."""
@@ -130,7 +133,8 @@ class Driver(Controls):
         self._timer = Timer(self._reloaded)
         self._timer.observe(self._tick, "value")
         self._play_button = button("Train", "Train, or pause", self._toggle, "primary")
-        self._speed = W.Dropdown(options=list(SPEEDS), description="Speed", layout={"width": "250px"})
+        self._speed = W.Dropdown(options=list(SPEEDS), description="Speed", layout={"width": "220px"})
+        self._speed.style.description_width = "52px"
         self._speed.observe(lambda _: self._set_interval(), "value")
         self._told = W.HTML()
         self._set_interval()

@@ -5,7 +5,7 @@ from IPython.display import display
 from gan_course import UserError
 from gan_course.training import Diverged
 from gan_course.widgets import view
-from gan_course.widgets.controls import in_notebook, line
+from gan_course.widgets.controls import in_notebook
 
 
 def train(trainer, *, steps: int | None = None, seconds: float | None = None, real=None) -> None:
@@ -19,8 +19,8 @@ def train(trainer, *, steps: int | None = None, seconds: float | None = None, re
     show = in_notebook()
     real = trainer.images.data[:64] if real is None else real
 
-    def picture(note: str = "", kind: str = "") -> dict[str, str]:
-        return {"text/plain": "Training: see the picture.", "text/html": static(trainer, steps, seconds, real, note, kind)}
+    def picture(note: str = "training…", kind: str = "") -> dict[str, str]:
+        return {"text/plain": "Training: see the picture.", "text/html": view.static(trainer, steps, seconds, real, note, kind)}
 
     handle = display(picture(), raw=True, display_id=True) if show else None
     try:
@@ -47,11 +47,3 @@ def run_to(trainer, steps: int | None, seconds: float | None, report=None) -> No
         seconds=None if seconds is None else max(0.0, seconds - trainer.seconds),
         report=report,
     )
-
-
-def static(trainer, steps, seconds, real, note: str = "", kind: str = "") -> str:
-    """Numbers, curves, samples and words of a training as one piece of HTML."""
-    images = trainer.snapshot().cpu()
-    warning = view.words(trainer, images, real) or ""
-    parts = [view.numbers(trainer, steps, seconds), view.losses(trainer), view.samples(images, real, trainer.step)]
-    return "".join(f"<div>{part}</div>" for part in parts) + line(warning, "warning") + line(note, kind)

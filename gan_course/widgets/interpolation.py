@@ -4,7 +4,7 @@ import ipywidgets as W
 import torch
 
 from gan_course import latent, plotting
-from gan_course.training.trainer import to_uint8
+from gan_course.sampling import draw, noise
 from gan_course.widgets.controls import Controls, button, line, row
 
 WAYS = {"linear": latent.lerp, "spherical": latent.slerp}
@@ -25,7 +25,7 @@ class Interpolation(Controls):
         self._next = max(seeds) + 1
 
     def _z(self, seed: int) -> torch.Tensor:
-        return torch.randn(self.G.noise_dim, generator=torch.Generator().manual_seed(seed))
+        return noise(1, self.G.noise_dim, seed)[0]
 
     def build(self) -> W.Widget:
         self._slider = W.FloatSlider(description="t", min=0, max=1, step=0.05, value=self.t, layout={"width": "420px"})
@@ -63,8 +63,7 @@ class Interpolation(Controls):
     @torch.no_grad()
     def _images(self, t) -> dict[str, torch.Tensor]:
         """uint8 images (T, C, H, W) at t (T,) on each way."""
-        device = next(self.G.parameters()).device
-        return {name: to_uint8(self.G(z.to(device))).cpu() for name, z in self._points(t).items()}
+        return {name: draw(self.G, z).cpu() for name, z in self._points(t).items()}
 
     def _here(self) -> str:
         now = plotting.grids(self._images(torch.tensor([self.t])), columns=1, width=360)

@@ -6,7 +6,7 @@ import ipywidgets as W
 import torch
 
 from gan_course import latent, plotting
-from gan_course.training.trainer import to_uint8
+from gan_course.sampling import draw, noise
 from gan_course.widgets.controls import Controls, button, line, row
 
 REACH = 4.0  # how far a slider goes, in standard deviations of the noise
@@ -37,7 +37,7 @@ class NoiseExplorer(Controls):
         self.directions = KINDS[kind](self.G, n or len(self.directions))
 
     def _draw_start(self) -> None:
-        self.start = torch.randn(self.G.noise_dim, generator=torch.Generator().manual_seed(self.seed))
+        self.start = noise(1, self.G.noise_dim, self.seed)[0]
 
     @torch.no_grad()
     def images(self, shifts, along: int | None = None) -> torch.Tensor:
@@ -46,7 +46,7 @@ class NoiseExplorer(Controls):
         if along is not None:
             shifts[:, along] = torch.linspace(-REACH, REACH, STEPS)
         z = latent.truncate(self.start, self.limit) + shifts @ self.directions
-        return to_uint8(self.G(z.to(self.device))).cpu()
+        return draw(self.G, z).cpu()
 
     def build(self) -> W.Widget:
         self._sliders = [

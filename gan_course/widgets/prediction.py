@@ -1,6 +1,8 @@
 """A prediction: commit to one of several outcomes, measure, then compare."""
 
+import base64
 import html
+import json
 
 import ipywidgets as W
 
@@ -11,11 +13,14 @@ from gan_course.widgets.controls import Controls, button, line, row
 class Prediction(Controls):
     """Ask before a surprising cell: the learner chooses, runs the cell, and only then opens the answer.
 
-    options: what may come out, at least two. answer: index of the one that does. why: one sentence.
+    options: what may come out, at least two. answer: index of the one that does. why: one sentence. sealed: both as base64 of
+    JSON, which is how a notebook holds them, so that the source beside the question does not answer it.
     Raises UserError where `answer` is no index into `options`. Where no kernel runs the answer stands in a closed <details>.
     """
 
-    def __init__(self, question: str, options: tuple[str, ...], answer: int, why: str):
+    def __init__(self, question: str, options: tuple[str, ...], answer: int = -1, why: str = "", sealed: str = ""):
+        if sealed:
+            answer, why = json.loads(base64.b64decode(sealed))
         if len(options) < 2 or answer not in range(len(options)):
             raise UserError(f"answer={answer} is no index into the {len(options)} options; give two or more options and one index")
         self.question, self.options, self.answer, self.why = question, tuple(options), answer, why

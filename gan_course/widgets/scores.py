@@ -4,7 +4,7 @@ import ipywidgets as W
 import torch
 
 from gan_course import latent, plotting
-from gan_course.training.trainer import to_uint8
+from gan_course.sampling import draw, noise
 from gan_course.widgets.controls import Controls, line
 
 LIMITS = (1.5, 1.0, 0.6, 0.3)  # truncation of z
@@ -37,15 +37,13 @@ class ScoreExplorer(Controls):
     @staticmethod
     @torch.no_grad()
     def _stages(G, real, n: int):
-        device = next(G.parameters()).device
-        z, shake = (torch.randn(n, G.noise_dim, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
-        draw = lambda z: torch.cat([to_uint8(G(part.to(device))).cpu() for part in z.split(500)])  # noqa: E731
+        z, shake = (noise(n, G.noise_dim, seed) for seed in (0, 1))
         yield "real images", real[:n].cpu()
-        yield "generator", draw(z)
+        yield "generator", draw(G, z).cpu()
         for limit in LIMITS:
-            yield f"z cut at ±{limit:g}", draw(latent.truncate(z, limit))
+            yield f"z cut at ±{limit:g}", draw(G, latent.truncate(z, limit)).cpu()
         for few in FEW:
-            yield f"only {few} different z, shaken", draw(z[:few].repeat(-(-n // few), 1)[:n] + SHAKE * shake)
+            yield f"only {few} different z, shaken", draw(G, z[:few].repeat(-(-n // few), 1)[:n] + SHAKE * shake).cpu()
 
     @property
     def name(self) -> str:

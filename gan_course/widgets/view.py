@@ -1,13 +1,39 @@
 """What a training looks like at this moment: numbers, words and pictures. Reads a trainer, changes nothing."""
 
+import copy
+import html
 import math
+from typing import NamedTuple
 
 import torch
+from torch import Tensor, nn
 
 from gan_course import plotting
+from gan_course.data import normalise
 from gan_course.illness import diagnose
+from gan_course.losses import LOSSES
+from gan_course.training.watchers import LOG_EVERY, Score
+from gan_course.widgets.controls import line
 
-COLUMNS, SHOWN = 8, 40  # of the 64 fixed-noise samples; files hold all
+SIDE, ACROSS, DOWN = 60, 448, 384  # pixels: about one picture, and the room for all that are shown; files hold all
+FRAME, GAP = 3, 2
+NAMES = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}
+STEPS = {"d": "one D step", "g": "one G step", "both": "one step"}
+
+
+class Moved(NamedTuple):
+    """What a step by hand did: which one, and `Trainer.measure()` before and after it."""
+
+    which: str
+    before: dict[str, float]
+    after: dict[str, float]
+
+
+class Verdict(NamedTuple):
+    """D on fakes: D(G(z)) of each (N,), and for one of them the gradient of its logit by its pixels, (C, H, W)."""
+
+    outputs: Tensor
+    gradient: Tensor
 
 
 def progress(trainer, steps: int | None, seconds: float | None) -> tuple[float, float]:
@@ -31,8 +57,8 @@ def speed(trainer) -> float:
     return (rows[-1]["images"] - rows[0]["images"]) / spent if spent > 0 else math.nan
 
 
-def numbers(trainer, steps: int | None = None, seconds: float | None = None) -> str:
-    """Step, images/s and time, a progress bar where there is a target, and the newest losses, as HTML."""
+def place(trainer, steps: int | None = None, seconds: float | None = None) -> str:
+    """Step, images/s and time, and a progress bar where there is a target, as HTML."""
     share, left = progress(trainer, steps, seconds)
     parts = [f"<b>step {trainer.step:,}</b>" + (f" of {steps:,}" if steps is not None else "")]
     parts += [
@@ -43,34 +69,165 @@ def numbers(trainer, steps: int | None = None, seconds: float | None = None) -> 
     bar = ""
     if not math.isnan(share):
         parts.append("target reached" if share >= 1 else f"{_clock(left)} left")
-        bar = f'<progress value="{share:.3f}" max="1" aria-label="progress of the training" style="width:160px"></progress> '
-    now = trainer.latest()
-    names = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}
-    values = " · ".join(f"{name} <b>{_number(now[key], '.3f')}</b>" for key, name in names.items())
-    style = "line-height:1.6;font-variant-numeric:tabular-nums"
-    return f'<div style="{style}">{bar}{" · ".join(parts)}<br>newest step: {values}</div>'
+        bar = f'<progress value="{share:.3f}" max="1" aria-label="progress of the training" style="width:120px"></progress> '
+    return f'<div style="line-height:1.6;font-variant-numeric:tabular-nums">{bar}{" · ".join(parts)}</div>'
 
 
-def losses(trainer, mark: int | None = None, by_hand: bool = False) -> str:
-    """The curves as an <img>. The newest single step stands at their end after a step by hand, or while there is no row yet."""
+def numbers(trainer, moved: Moved | None = None) -> str:
+    """Both losses and D's outputs, all of one age, as HTML: of a step by hand before and after it; else as the curves end."""
+    if moved is not None:
+        told = f"{STEPS[moved.which]} on one fixed batch, before → after:"
+        values = {k: f"{_loss(moved.before[k])} → <b>{_loss(v)}</b> {_arrow(moved.before[k], v)}" for k, v in moved.after.items()}
+    elif trainer.history:
+        row = trainer.history[-1]
+        told = f"mean of the 20 steps up to {row['step']:,}:"
+        values = {k: f"<b>{_loss(row[k])}</b>" for k in NAMES}
+    else:
+        told, values = (
+            f"at step {trainer.step:,} on one fixed batch:",
+            {k: f"<b>{_loss(v)}</b>" for k, v in trainer.measure().items()},
+        )
+    cells = "".join(f"<span>{NAMES[k]} {values[k]}</span>" for k in ("loss_d", "d_real", "loss_g", "d_fake"))
+    scored = [row for row in trainer.history if "frechet" in row]
+    score = (
+        f"score: <b>{plotting.number(scored[-1]['frechet'])}</b> at step {scored[-1]['step']:,}, lower is better" if scored else ""
+    )
+    grid = "display:grid;grid-template-columns:max-content max-content;column-gap:16px"
+    return f'<div style="line-height:1.4;font-variant-numeric:tabular-nums">{told}<div style="{grid}">{cells}</div>{score}</div>'
+
+
+def scoring(trainer) -> tuple[int, int] | None:
+    """(steps until the next score is taken, samples that it takes); None for a training that takes none."""
+    score = next((watcher for watcher in trainer.watch if isinstance(watcher, Score)), None)
+    if score is None:
+        return None
+    row = trainer.step - trainer.step % LOG_EVERY + LOG_EVERY
+    while row % score.every >= LOG_EVERY:
+        row += LOG_EVERY
+    return row - trainer.step, score.n
+
+
+def losses(trainer, mark: int | None = None, moved: Moved | None = None) -> str:
+    """The curves as an <img>. The measured step stands at their end after a step by hand."""
     rows = trainer.history
-    now = trainer.latest()
-    if (by_hand or not rows) and all(map(math.isfinite, now.values())):
-        rows = [*rows, {"step": max(1, trainer.step), **now}]
-    return plotting.losses(rows, mark=mark, size=(900, 230)).html()
+    if moved is not None and all(map(math.isfinite, moved.after.values())):
+        rows = [*rows, {"step": max(1, trainer.step), **moved.after}]
+    loss, zero, even = LOSSES[trainer.recipe.loss], torch.zeros(1), None
+    if trainer.recipe.loss != "non_saturating":
+        even = {"even D": loss.d(zero, zero).item(), "even G": loss.g(zero).item()}
+    height = 332 if any("frechet" in row for row in rows) else 350
+    return plotting.losses(rows, mark=mark, even=even, stacked=True, size=(352, height)).html()
 
 
-def samples(images, real, step: int) -> str:
-    """Fixed-noise samples beside real images as one <img>."""
-    shown = {f"fake: the same noise at step {step:,}": images[:SHOWN], "real: from the training data": real[:SHOWN]}
-    return plotting.grids(shown, columns=COLUMNS).html()
+def shown(trainer) -> int:
+    """How many of the 64 fixed-noise samples have room."""
+    side = _scale(trainer.images.data) * max(trainer.images.shape[1:]) + 2 * FRAME + GAP
+    return min(64, (ACROSS // side) * (DOWN // side))
+
+
+def samples(trainer, images, step: int, verdict: Verdict | None = None, chosen: int | None = None) -> str:
+    """Fixed-noise samples as one <img>, each in the frame of D's verdict on it; the frame of the chosen one is thick."""
+    scale, n = _scale(images), shown(trainer)
+    taken = [None] * n if verdict is None else verdict.outputs[:n] > 0.5
+    framed = torch.stack([_framed(images[i], scale, taken[i], i == chosen) for i in range(n)])
+    title = f"fake: the same noise at step {step:,}"
+    alt = f"{n} fakes from the same noise at step {step:,}"
+    if verdict is None:
+        told = "looking back: D's verdicts of then are not kept"
+    else:
+        real = int(taken.sum())
+        told = f"D takes {real} for real (solid blue frame), {n - real} for fake (dashed orange)"
+        alt += f"; {told}"
+    columns = ACROSS // framed.shape[-1]
+    return plotting.grids({title: framed}, columns, alt + ".", width=ACROSS + 16).html() + _small(told)
+
+
+def real(trainer, images) -> str:
+    """A few real images at the same size as one <img>."""
+    few = torch.as_tensor(images)[:4].repeat_interleave(_scale(images), 2).repeat_interleave(_scale(images), 3)
+    return plotting.grids({"real": few}, columns=2, width=few.shape[-1] * 2 + 20).html()
+
+
+def wish(trainer, verdict: Verdict, chosen: int) -> str:
+    """What D would change about one fake to take it for real, as an <img>, and its verdict in words."""
+    g = verdict.gradient / verdict.gradient.abs().max().clamp_min(1e-12)
+    picture = ((g + 1) * 127.5).round().to(torch.uint8)
+    picture = picture[None].repeat_interleave(2 * _scale(picture[None]), 2).repeat_interleave(2 * _scale(picture[None]), 3)
+    brighter, darker = (g > 0.1).float().mean().item(), (g < -0.1).float().mean().item()
+    output = verdict.outputs[chosen].item()
+    change = "white brighter, black darker" if len(g) == 1 else "more of a colour where it is light, less where it is dark"
+    alt = (
+        f"What D would change about fake {chosen + 1}: brighter at {brighter:.0%} of its pixels, darker at {darker:.0%}, "
+        "the gradient of D's logit by each pixel."
+    )
+    told = f"D(G(z)) = {output:.3f}: {'real' if output > 0.5 else 'fake'}. To look more real to D: {change}."
+    return plotting.grids({"": picture}, 1, alt, width=picture.shape[-1] + 20).html() + _small(told)
+
+
+def judge(trainer, images, chosen: int) -> Verdict:
+    """D's verdict on the fixed-noise samples (N, C, H, W) uint8, without dropout; BatchNorm uses them as its batch."""
+    D = copy.deepcopy(trainer.D).eval().requires_grad_(False)
+    for module in D.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.train()
+    with torch.enable_grad():
+        x = normalise(images).to(trainer.device).requires_grad_()
+        logits = D(x).float().flatten()
+        gradient = torch.autograd.grad(logits[chosen], x)[0][chosen]
+    return Verdict(logits.detach().sigmoid().cpu(), gradient.float().cpu())
 
 
 def words(trainer, images, real) -> str | None:
     """A warning in words if the training looks ill."""
     if trainer.images_seen == 0:
         return None
-    return diagnose(trainer.history, images, torch.as_tensor(real))
+    return diagnose(trainer.history, images, torch.as_tensor(real), trainer.recipe)
+
+
+def static(trainer, steps, seconds, reals, note: str = "", kind: str = "") -> str:
+    """All of it as one piece of HTML, pictures first."""
+    images = trainer.snapshot().cpu()
+    columns = [
+        samples(trainer, images, trainer.step, judge(trainer, images, 0)),
+        real(trainer, reals),
+        numbers(trainer) + losses(trainer),
+    ]
+    beside = "".join(f"<div>{column}</div>" for column in columns)
+    warning = line(words(trainer, images, reals) or "", "warning")
+    flex = "display:flex;flex-wrap:wrap;align-items:flex-start;gap:4px 12px"
+    return f'{place(trainer, steps, seconds)}{warning}{line(note, kind)}<div style="{flex}">{beside}</div>'
+
+
+def _scale(images) -> int:
+    return max(1, round(SIDE / max(images.shape[2:])))
+
+
+def _framed(image: Tensor, scale: int, taken: Tensor | None, chosen: bool) -> Tensor:
+    """A picture (C, H, W) uint8, enlarged, in a frame: solid blue (D takes it for real), dashed orange (for fake), plain grey."""
+    big = image.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+    h, w = (n + 2 * FRAME for n in big.shape[1:])
+    colour = "#808080" if taken is None else plotting.REAL if taken else plotting.FAKE
+    framed = torch.tensor([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=torch.uint8)[:, None, None].repeat(1, h, w)
+    if taken is not None and not taken:
+        y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+        along = torch.where((x < 2 * FRAME) | (x >= w - 2 * FRAME), y, x)
+        framed[:, along % 11 >= 7] = 0
+    edge = 2 * FRAME if chosen else FRAME
+    inner = slice(edge - FRAME, big.shape[1] - edge + FRAME), slice(edge - FRAME, big.shape[2] - edge + FRAME)
+    framed[:, edge : h - edge, edge : w - edge] = big[:, *inner]
+    return framed
+
+
+def _small(text: str) -> str:
+    return f'<div style="font-size:12px;line-height:1.4">{html.escape(text)}</div>'
+
+
+def _arrow(before: float, after: float) -> str:
+    return "▲" if after > before else "▼" if after < before else "="
+
+
+def _loss(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 100 else plotting.number(value)
 
 
 def _number(value: float, form: str) -> str:

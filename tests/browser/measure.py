@@ -3,7 +3,8 @@
 python tests/browser/measure.py [--seconds 20] [--rounds 3] [--moves 40] [--shots docs]
 
 bare, monitor: images per second of a bare run and, in turn, with the monitor in the same kernel; ratio: the median of monitor
-over bare. slider_ms: from the key press on a slider of the noise explorer to the new picture in the page.
+over bare. slider_ms: from the key press on a slider of the noise explorer to the new picture in the page. first_ms: from the
+press of Train on a new training, precision not yet chosen, to the first word and to the first new picture in the page.
 """
 
 import argparse
@@ -32,6 +33,7 @@ BARE = """import time
 start, seen = time.perf_counter(), bare.images_seen
 bare.run(seconds={seconds})
 print('bare', (bare.images_seen - seen) / (time.perf_counter() - start))"""
+FRESH = 'widgets.TrainingMonitor(Trainer(recipe("mlp-classic"), mnist), steps=10_000)'
 EXPLORER = 'widgets.NoiseExplorer(pretrained("mlp-tuned-mnist"), seed=3)'
 WATCH = """area => {
   const pictures = () => Array.from(area.querySelectorAll("img"), i => i.src).join();
@@ -41,6 +43,18 @@ WATCH = """area => {
   new MutationObserver(() => {
     if (start && pictures() !== before) { window.took.push(performance.now() - start); start = 0; }
   }).observe(area, {subtree: true, childList: true, attributes: true});
+}"""
+
+FIRST = """area => {
+  const words = () => area.querySelector("[role=status]").innerText;
+  const pictures = () => Array.from(area.querySelectorAll("img"), i => i.src).join();
+  const before = [words(), pictures()], start = performance.now();
+  window.first = {};
+  new MutationObserver(() => {
+    if (words() !== before[0]) window.first.word ??= performance.now() - start;
+    if (pictures() !== before[1]) window.first.picture ??= performance.now() - start;
+  }).observe(area, {subtree: true, childList: true, characterData: true, attributes: true});
+  Array.from(area.querySelectorAll("button")).find(b => b.innerText === "Train").click();
 }"""
 
 
@@ -59,14 +73,16 @@ def main() -> None:
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = chromium.new_page(viewport={"width": 1400, "height": 1300})
         browser.enter(page, port, token)
-        cells = [SETUP, MONITOR, BARE.replace("{seconds}", str(args.seconds)), EXPLORER]
+        cells = [SETUP, MONITOR, BARE.replace("{seconds}", str(args.seconds)), EXPLORER, FRESH]
         notebook = browser.Notebook(page, browser.write(root, cells, "measure"))
         notebook.run_all()
         rates = speeds(notebook, args.seconds, args.rounds, args.shots)
         slider = answers(notebook, args.moves, args.shots)
+        first = first_sign(notebook)
         chromium.close()
     ratio = statistics.median(m / b for m, b in zip(rates["monitor"], rates["bare"], strict=True))
     told = {name: [round(r) for r in values] for name, values in rates.items()} | {"ratio": round(ratio, 3)}
+    told["first_ms"] = {name: round(value) for name, value in first.items()}
     print(json.dumps(told | {"slider_ms": {"median": round(statistics.median(slider)), "slowest": round(max(slider))}}))
 
 
@@ -104,10 +120,20 @@ def answers(notebook, moves: int, shots: Path | None) -> list[float]:
     return took
 
 
+def first_sign(notebook) -> dict[str, float]:
+    """Milliseconds from the press of Train to the first word and the first new picture."""
+    area, page = notebook.cell(4), notebook.page
+    area.scroll_into_view_if_needed()
+    page.wait_for_timeout(2000)
+    area.evaluate(FIRST)
+    page.wait_for_function("() => window.first.word && window.first.picture")
+    return page.evaluate("window.first")
+
+
 def shoot(area, path: Path) -> None:
     """A screenshot of a cell's output, small enough for a README."""
     area.screenshot(path=path)
-    Image.open(path).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def seen(area) -> int:

@@ -1,5 +1,6 @@
 """Every lesson, whole, in a real browser: it runs, its sliders move their pictures, and its outputs pass axe in both themes."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,11 +50,34 @@ def move_every_slider(page) -> None:
                 raise AssertionError(f"slider {name!r} of cell {cell.inner_text()[:200]!r} moved no picture")
 
 
+SIZES = {"1400×900": (1400, 900), "800 px": (800, 900), "150 %": (933, 600)}  # a page at 150 % has two thirds of its pixels
+MISDRAWN = """all => all.flatMap(area => [
+  ...Array.from(area.querySelectorAll('img')).filter(i => i.clientWidth && i.naturalWidth &&
+    Math.abs(i.clientWidth * i.naturalHeight / i.clientHeight / i.naturalWidth - 1) > 0.04)
+    .map(i => `${i.clientWidth}×${i.clientHeight} of ${i.naturalWidth}×${i.naturalHeight}: ${i.alt.slice(0, 80)}`),
+  ...Array.from(area.querySelectorAll('button, .widget-label, .widget-readout, figcaption, th, td')).filter(e =>
+    e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => `cut: ${e.textContent.slice(0, 80)}`)])"""
+
+
+def misdrawn(page) -> dict[str, list[str]]:
+    """Pictures out of shape and texts that are cut off, at three sizes of the window."""
+    size, found = page.viewport_size, {}
+    try:
+        for name, (width, height) in SIZES.items():
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(500)
+            found[name] = page.locator(OUTPUTS).evaluate_all(MISDRAWN)
+    finally:
+        page.set_viewport_size(size)
+    return found
+
+
 def go_through(notebook, page, axe) -> None:
     notebook.run_all()
     assert violations(page, axe) == []
     assert out_of_reach(page) == []
     move_every_slider(page)
+    assert misdrawn(page) == {name: [] for name in SIZES}
     try:
         notebook.theme("Dark")
         assert violations(page, axe) == []
@@ -69,3 +93,21 @@ def test_a_lesson(path, open_notebook, page, axe):
 @pytest.mark.kernels("ipykernel7")
 def test_a_lesson_on_the_newest_kernel(open_notebook, page, axe):
     go_through(open_notebook(ROOT / "notebooks" / "solutions" / "01_mlp_gan.ipynb"), page, axe)
+
+
+def test_the_start_page_leads_to_a_lesson_and_a_term_to_its_place(lab, open_notebook, page, axe):
+    for name in ("01_mlp_gan", "glossary"):
+        shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", lab[0])
+    notebook = open_notebook(ROOT / "notebooks" / "start.ipynb")
+    notebook.run_all()
+    assert violations(page, axe) == []
+    page.locator(OUTPUTS).get_by_role("link", name="01 An MLP GAN on MNIST").click()
+    lesson = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    term = lesson.get_by_role("link", name="discriminator").first
+    assert "how real it looks" in term.get_attribute("title")
+    term.click()
+    title = lesson.get_by_role("heading", name="Discriminator")
+    title.wait_for()
+    page.wait_for_timeout(1000)
+    assert page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path") == "glossary.ipynb"
+    assert 0 < title.bounding_box()["y"] < page.viewport_size["height"]

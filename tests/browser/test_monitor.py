@@ -20,8 +20,10 @@ def step(area) -> int:
     return int(found.group(1).replace(",", "")) if found else -1  # not drawn yet
 
 
-def values(area) -> dict[str, str]:
-    return dict(re.findall(r"(loss of D|loss of G|D\(x\)|D\(G\(z\)\)) ([\d.]+)", area.inner_text()))
+def moved(area) -> dict[str, tuple[float, float]]:
+    """What a step by hand did: before and after."""
+    found = re.findall(r"(loss of D|loss of G|D\(x\)|D\(G\(z\)\)) ([\d.]+) → ([\d.]+)", area.inner_text())
+    return {name: (float(before), float(after)) for name, before, after in found}
 
 
 def pictures(area) -> list[str]:
@@ -47,7 +49,7 @@ def monitor(open_notebook, page):
     notebook.run_all()
     area = notebook.cell(1)
     expect(area.get_by_role("button", name="Train", exact=True)).to_be_visible()
-    expect(area.locator("img:visible")).to_have_count(2)
+    expect(area.locator("img:visible")).to_have_count(4)
     eventually(page, lambda: step(area) >= 0)
     return notebook, area
 
@@ -81,8 +83,8 @@ def test_train_moves_and_pause_holds(monitor, page):
     assert re.search(r"[\d,]+ images/s · \d+:\d\d trained · \d+:\d\d left", area.inner_text())
     assert 0 < float(area.get_by_role("progressbar").get_attribute("value")) < 1
     after = pictures(area)
-    assert len(after) == len(before) == 2
-    assert all(a != b for a, b in zip(before, after, strict=True))
+    assert len(after) == len(before) == 4
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, True, False, False]  # the real ones stay
     page.wait_for_timeout(1500)
     assert step(area) == stopped
     assert pictures(area) == after
@@ -95,16 +97,15 @@ def test_one_step_at_a_time(monitor, page):
     press(area, "One step")
     expect(area.get_by_text("one full step")).to_be_visible()
     expect(area.get_by_text("step 1 of").first).to_be_visible()
-    before = values(area)
     press(area, "One D step")
     expect(area.get_by_text("only D changed")).to_be_visible()
-    after = values(area)
-    assert after["loss of D"] != before["loss of D"]
-    assert after["loss of G"] == before["loss of G"]
+    of_d = moved(area)
+    assert len(of_d) == 4 and of_d["loss of D"][0] > of_d["loss of D"][1]
     press(area, "One G step")
     expect(area.get_by_text("only G changed")).to_be_visible()
-    assert values(area)["loss of D"] == after["loss of D"]
-    assert values(area)["loss of G"] != after["loss of G"]
+    of_g = moved(area)
+    assert {name: before for name, (before, _) in of_g.items()} == {name: after for name, (_, after) in of_d.items()}
+    assert of_g["loss of G"][0] > of_g["loss of G"][1] and of_g["loss of D"][0] < of_g["loss of D"][1]
     press(area, "Reset")
     expect(area.get_by_text("reset: step 0")).to_be_visible()
     expect(area.get_by_text("step 0 of").first).to_be_visible()
@@ -119,11 +120,16 @@ def test_the_history_can_be_scrubbed_by_keyboard(monitor, page):
     slider = area.get_by_role("slider")
     slider.focus()
     page.keyboard.press("Home")
-    expect(area.get_by_text("step 0", exact=True)).to_be_visible()
+    expect(area.get_by_text("looking back: step 0", exact=True)).to_be_visible()
     eventually(page, lambda: pictures(area) != now)
     page.keyboard.press("End")
     expect(area.get_by_text("now", exact=True)).to_be_visible()
     eventually(page, lambda: pictures(area) == now)
+    page.keyboard.press("ArrowLeft")
+    eventually(page, lambda: pictures(area) != now)
+    press(area, "Now")
+    eventually(page, lambda: pictures(area) == now)
+    expect(area.get_by_role("button", name="Now", exact=True)).to_be_disabled()
 
 
 def test_settings_change_while_it_trains(monitor, page):
@@ -135,6 +141,11 @@ def test_settings_change_while_it_trains(monitor, page):
         box.fill(value)
         box.press("Enter")
         expect(area.get_by_text(f"on: {label} = {value}")).to_be_visible()
+    box = area.get_by_label("lr of D")
+    box.fill("-1")
+    box.press("Enter")
+    expect(area.get_by_text("lr of D stays")).to_be_visible()
+    expect(box).to_have_value("0.0005")
     area.get_by_label("loss", exact=True).select_option("minimax")
     expect(area.get_by_text("on: loss = minimax")).to_be_visible()
     area.get_by_label("Speed").select_option("5 steps a second")
@@ -256,6 +267,32 @@ def test_an_interrupted_cell_goes_on(open_notebook, page):
     area = notebook.cell(1)
     press(area, "Train")
     wait_for_step(page, area, stopped)
+
+
+SQUEEZED = """area => {
+  const edge = area.getBoundingClientRect().right;
+  return Array.from(area.querySelectorAll("*")).filter(e => e.clientWidth && (e.getBoundingClientRect().right > edge + 1 ||
+    e.className === "gan-chart" && e.clientWidth < e.naturalWidth - 1)).map(e => e.outerHTML.slice(0, 200));
+}"""
+
+
+def test_it_fits_every_page(open_notebook, page):
+    """One screen of 1400×900 holds it; at 800 px and at 150 % it is stacked, with the letters of its charts at full size."""
+    scored = "from gan_course.training import Score\n"
+    scored += "trainer = Trainer(small, digits, precision='fp32', watch=[Score(lambda x: 12.5, 40, 10)])"
+    notebook = open_notebook([f"{SETUP}\n{scored}\ntrainer.run(steps=60)", SHOW])
+    notebook.run_all()
+    area = notebook.cell(1)
+    expect(area.locator("img:visible")).to_have_count(4)
+    expect(area.get_by_text("score: 12.5 at step 40").first).to_be_visible()
+    press(area, "One D step")
+    expect(area.get_by_text("only D changed")).to_be_visible()
+    for width, height in ((1400, 900), (800, 900), (933, 600)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(500)
+        assert area.evaluate(SQUEEZED) == [], width
+        if width == 1400:
+            assert area.locator(".widget-vbox").first.bounding_box()["height"] <= 640
 
 
 def test_out_of_sight_it_goes_on(open_notebook, page):

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9][0-9]_*.ipynb"))
-TAGS = {"nbval-check-output", "check", "stub", "solution"}
+TAGS = {"nbval-check-output", "check", "stub", "solution", "spoiler"}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT).with_suffix("")))
@@ -108,3 +108,18 @@ def test_every_check_has_its_answer_and_a_lesson_has_four_to_eight(notebook, req
     answers = tagged["solution" if "solutions" in request.node.name else "stub"]
     assert tagged["check"] == [f"check_{name}" for name in answers]
     assert 4 <= len(answers) <= 8
+
+
+def test_a_question_is_not_answered_beside_it(request, code):
+    learners = "solutions" not in request.node.name
+    for cell in code:
+        if "widgets.Prediction(" in cell.source:
+            assert "sealed=" in cell.source and "answer=" not in cell.source and "why=" not in cell.source
+        if learners and "spoiler" in cell.metadata.get("tags", []):
+            assert not cell.outputs
+
+
+def test_no_picture_needs_a_network(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert not re.search(r"!\[[^\]]*\]\(|<img", cell.source), cell.source[:80]

@@ -22,6 +22,12 @@ def test_there_are_two_versions_of_each_lesson():
 
 
 @pytest.mark.notebook
+def test_the_start_page_runs(tmp_path, nbval):
+    done = nbval(ROOT / "notebooks" / "start.ipynb", tmp_path, "offline")
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+@pytest.mark.notebook
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT).with_suffix("")))
 def test_notebook_runs_and_gives_its_stored_outputs(path, tmp_path, nbval):
     real = path.parent.name == "solutions" and os.environ.get("GAN_COURSE_DATA")

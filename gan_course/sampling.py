@@ -1,0 +1,55 @@
+"""From noise to samples: the one place that draws z for looking at a generator and turns its output into what is kept."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gan_course import UserError
+from gan_course.data import denormalise
+
+BLOCK = 128  # z are drawn and images made so many at a time, always: sample i depends on its seed and on nothing else
+
+
+def noise(n: int, noise_dim: int, seed: int = 0, device="cpu") -> Tensor:
+    """n draws of z ~ N(0, 1), float32 (n, noise_dim). Row i of a seed is the same for every n and on every device."""
+    rng = torch.Generator().manual_seed(seed)
+    blocks = [torch.randn(BLOCK, noise_dim, generator=rng) for _ in range(0, n, BLOCK)]
+    return torch.cat(blocks)[:n].to(device) if blocks else torch.empty(0, noise_dim, device=device)
+
+
+def sample(G: nn.Module, n: int, seed: int = 0, y=None, keep: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """n samples of a generator from z ~ N(0, 1) on its device: images as uint8 (n, C, H, W), points as float32 (n, 2).
+
+    Sample i of a seed is the same to the last bit whatever n is. y: the class asked for, a number or (n,) class indices.
+    keep: network's output → what is kept, of the data set that G learned (`Images.kept`); default: for data in [-1, 1].
+    Raises UserError if a sample holds NaN or infinite values: as bytes they would pass for black.
+    """
+    whole = -(-n // BLOCK) * BLOCK
+    if y is not None:
+        y = torch.as_tensor(y).expand(n)
+        y = torch.cat([y, y[-1:].expand(whole - n)])
+    return draw(G, noise(whole, G.noise_dim, seed), y, keep)[:n]
+
+
+@torch.no_grad()
+def draw(
+    G: nn.Module, z: Tensor, y: Tensor | None = None, keep: Callable[[Tensor], Tensor] | None = None, check: bool = True
+) -> Tensor:
+    """What G makes of z (N, noise_dim), and of the classes y (N,) where it takes some, as `sample` keeps it."""
+    device = next(G.parameters()).device
+    parts = []
+    for i in range(0, len(z), BLOCK):
+        part = z[i : i + BLOCK].to(device)
+        x = G(part) if y is None else G(part, y[i : i + BLOCK].to(device))
+        if check and not torch.isfinite(x).all():
+            bad = i + (~torch.isfinite(x).flatten(1).all(1)).nonzero()[0].item()
+            raise UserError(
+                f"sample {bad} of the generator holds NaN or infinite values: its weights are damaged, or training diverged"
+            )
+        parts.append((keep or _kept)(x))
+    return torch.cat(parts) if parts else _kept(torch.empty(0, *G.image_shape, device=device))
+
+
+def _kept(x: Tensor) -> Tensor:
+    return denormalise(x) if x.dim() == 4 else x.float()
