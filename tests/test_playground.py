@@ -16,7 +16,7 @@ from gan_course.widgets.playground.game import FAKES, FRAMES
 def after(n, **settings):
     played = widgets.Playground(**settings)
     played.run(n)
-    return played.game.keep()
+    return played.now
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_the_default_learns_the_ring_at_once_and_keeps_every_mode(seed):
 def test_the_preset_for_collapse_loses_nearly_all_modes(seed):
     played = widgets.Playground.from_config(widgets.Playground.presets["collapse"] | {"seed": seed})
     played.run(500)
-    assert played.game.keep().numbers["covered"] <= 2
+    assert played.now.numbers["covered"] <= 2
 
 
 def test_a_missing_detach_alone_changes_nothing_but_is_told():
@@ -83,12 +83,12 @@ def test_the_saturating_loss_hardly_pulls_once_d_is_sure():
     assert np.median(strong) > 20 * np.median(weak) > 0
     played.change("lr_g", 0.001)
     played.run(500)
-    late = played.game.keep().numbers["near"]
+    late = played.now.numbers["near"]
     played = widgets.Playground(lr_g=0.0)
     played.run(200)
     played.change("lr_g", 0.001)
     played.run(500)
-    assert played.game.keep().numbers["near"] > late
+    assert played.now.numbers["near"] > late
 
 
 def test_the_arrows_are_what_the_generators_step_sends():
@@ -120,6 +120,18 @@ def test_a_step_by_hand_is_measured_on_the_batch_it_took(played):
     assert played.game.measure()["loss_g"] < now["loss_g"]
     assert f"{now['loss_d']:.4f} → {played.game.measure()['loss_d']:.4f}" in played._numbers.value
     assert played._note == "one G step: only G moved"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_steps_own_loss_falls_and_g_raises_d_s(seed):
+    played = widgets.Playground(seed=seed)
+    for which, others in (("d", None), ("g", "loss_d")):
+        for _ in range(3):
+            before = played.game.measure()
+            played.substep(which)
+            now = played.game.measure()
+            assert now[f"loss_{which}"] < before[f"loss_{which}"]
+            assert others is None or now[others] > before[others]
 
 
 # ---------------------------------------------------------------- the learner's functions
@@ -179,7 +191,7 @@ def test_a_config_makes_the_same_playground_again():
     again = widgets.Playground.from_config(config)
     assert again.config() == config and config.items() >= settings.items()
     played.run(5), again.run(5)
-    assert np.array_equal(played.game.keep().fake, again.game.keep().fake)
+    assert np.array_equal(played.now.fake, again.now.fake)
     assert again.box is not None
     assert again._parts["loss"].layout.display == again._parts["seed"].layout.display == "none"
     assert again._parts["lr_d"].layout.display != "none"
@@ -284,9 +296,9 @@ def test_points_are_typed_and_a_wrong_line_is_told(played):
 
 def test_the_picture_is_told_in_words(played):
     played.run(300)
-    alt = played._field(played.game.keep()).alt
+    alt = played._field(played.now).alt
     assert "Step 300. Real points: ring of 8. 8 of 8 modes covered" in alt and "D says real on" in alt
-    frame = played.game.keep()._replace(missing=[0, 2], numbers=played.game.keep().numbers | {"covered": 6})
+    frame = played.now._replace(missing=[0, 2], numbers=played.now.numbers | {"covered": 6})
     assert "6 of 8 modes covered; missing: right, top" in played._field(frame).alt
     lost = frame._replace(fake=np.full((FAKES, 2), np.nan, np.float32))
     assert "<svg" in played._field(lost).inline()

@@ -74,6 +74,11 @@ class Playground(Driver):
         s = self._settings
         return self._yours if s["who"] == "yours" else course_steps(s["loss"], s["who"])
 
+    @property
+    def now(self):
+        """This moment as a `Frame`: its numbers, fakes, D's logits on the plane, G's pull."""
+        return self.game.keep()
+
     # ---------------------------------------------------------------- what one can do
 
     def run(self, steps: int) -> None:
@@ -87,6 +92,7 @@ class Playground(Driver):
         self.renew_picture()
 
     def _many(self, steps: int) -> None:
+        self._before = None
         for _ in range(steps):
             self.game.both()
         self.tell(f"{steps:,} steps, now at {self.where()}")
