@@ -85,31 +85,27 @@ def train(args) -> None:
 
 def _train(args, folder: Path) -> None:
     from gan_course import data, scale
-    from gan_course.training import Diverged, Trainer, checkpoint, recipe
+    from gan_course.training import Diverged, Score, Trainer, checkpoint, recipe
 
+    checkpoint.sweep(folder)
     given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
-    made_at = checkpoint.load_config(folder).get("scale") if given else None
-    at = args.scale or made_at or scale.name()
+    at = args.scale or (given["notes"].get("scale") if given else None) or scale.name()
     name, limit = (given["data"]["name"], given["data"]["n"]) if given else ("mnist", None)
     images = data.load(args.data or name, limit=args.limit or limit, device=scale.device(args.device))
     asked = recipe(args.name, at)
     if args.batch_size:
         asked = asked.vary(batch_size=args.batch_size)
-    if given:
-        kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
-        trainer = Trainer.resume(folder, images, None if kept else asked, args.seed)
-        if args.precision not in ("auto", trainer.precision):
-            raise UserError(f"{folder} was trained in {trainer.precision}, not {args.precision}; a run keeps its precision")
-    else:
-        trainer = Trainer(asked, images, seed=args.seed or 0, precision=args.precision)
-    trainer.out = folder
-    trainer.notes = {"scale": at, "command": args.typed}
+    how = {"out": folder, "notes": {"scale": at, "command": args.typed}}
     if args.score_every:
         from gan_course import evaluation, features
 
         judge = features.classifier(images.name, images.data.device)
-        trainer.scorer, trainer.score_every = evaluation.Reference(images, judge).frechet, args.score_every
-    checkpoint.cut_history(folder, trainer.history)
+        how["watch"] = [Score(evaluation.Reference(images, judge).frechet, args.score_every)]
+    if given:
+        kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
+        trainer = Trainer.resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
+    else:
+        trainer = Trainer(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
         steps, seconds = scale.training(at)
@@ -163,8 +159,8 @@ def compare(args) -> None:
     report |= {"device": str(images.data.device), "threads": torch.get_num_threads(), "torch": torch.__version__, "runs": []}
     for seed in args.seeds:
         for made_with in recipes:
-            trainer = training.Trainer(made_with, images, seed=seed, precision=args.precision)
-            trainer.notes = {"scale": at, "command": args.typed}
+            notes = {"scale": at, "command": args.typed}
+            trainer = training.Trainer(made_with, images, seed=seed, precision=args.precision, notes=notes)
             try:
                 trainer.run(seconds=args.seconds)
             except training.Diverged as error:
@@ -219,7 +215,7 @@ def sample(args) -> None:
         if out.suffix == ".npy":
             np.save(out, images.numpy())
         else:
-            Image.fromarray(checkpoint.tile(images, max(1, round(args.n**0.5)))).save(out)
+            Image.fromarray(checkpoint.picture(images, max(1, round(args.n**0.5)))).save(out)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror or error}; choose another place") from error
 

@@ -3,7 +3,8 @@
 import torch
 
 from gan_course.training import RECIPES
-from gan_course.training.trainer import LOG_EVERY, NOTED
+from gan_course.training.game import NOTED
+from gan_course.training.watchers import LOG_EVERY
 
 ROWS = 10  # rows of the history that must agree (200 steps): a bad moment is not an illness
 FROM_STEP = 500  # the first steps of a healthy run look like any illness

@@ -1,8 +1,9 @@
-"""Adversarial losses as pure functions of logits: s > 0 means that D takes the image for real, sigmoid(s) = D(x)."""
+"""Adversarial losses as pure functions of logits, s > 0: D takes the image for real, sigmoid(s) = D(x). And penalties on D."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -36,15 +37,59 @@ def g_hinge(logits_fake: Tensor) -> Tensor:
     return -logits_fake.mean()
 
 
+def d_relativistic(logits_real: Tensor, logits_fake: Tensor) -> Tensor:
+    """Discriminator loss of pairs, logits (N, 1) → scalar (Jolicoeur-Martineau 2019; Huang et al. 2024, section 2).
+
+    D is asked whether a real image looks more real than a fake. An even game has loss ln 2.
+    """
+    return F.softplus(logits_fake - logits_real).mean()
+
+
+def g_relativistic(logits_real: Tensor, logits_fake: Tensor) -> Tensor:
+    """Generator loss of pairs, logits (N, 1) → scalar: the discriminator's with the two exchanged."""
+    return F.softplus(logits_real - logits_fake).mean()
+
+
 class Loss(NamedTuple):
-    """The two sides of one game: d(logits_real, logits_fake) and g(logits_fake), both to be minimised."""
+    """The two sides of one game, both to be minimised: d(logits_real, logits_fake) and g(logits_fake).
+
+    pairs: G's side needs the real logits too, g(logits_real, logits_fake).
+    """
 
     d: Callable[[Tensor, Tensor], Tensor]
-    g: Callable[[Tensor], Tensor]
+    g: Callable[..., Tensor]
+    pairs: bool = False
 
 
 LOSSES = {
     "non_saturating": Loss(d_logistic, g_non_saturating),
     "minimax": Loss(d_logistic, g_minimax),
     "hinge": Loss(d_hinge, g_hinge),
+    "relativistic": Loss(d_relativistic, g_relativistic, pairs=True),
 }
+
+
+def r1(D: Callable[[Tensor], Tensor], x_real: Tensor, x_fake: Tensor) -> Tensor:
+    """½ E‖∇D(x)‖² at real images (N, …) → scalar (Mescheder et al. 2018, eq. 9, without its γ)."""
+    return _squared_slopes(D, x_real).mean() / 2
+
+
+def r2(D: Callable[[Tensor], Tensor], x_real: Tensor, x_fake: Tensor) -> Tensor:
+    """½ E‖∇D(x)‖² at fakes (N, …) → scalar (Mescheder et al. 2018, section 4.1)."""
+    return _squared_slopes(D, x_fake).mean() / 2
+
+
+def gradient_penalty(D: Callable[[Tensor], Tensor], x_real: Tensor, x_fake: Tensor) -> Tensor:
+    """E[(‖∇D(x)‖ − 1)²] at random places between a real image and a fake, (N, …) → scalar (Gulrajani et al. 2017, eq. 3)."""
+    t = torch.rand(len(x_real), *[1] * (x_real.dim() - 1), device=x_real.device)
+    return ((_squared_slopes(D, torch.lerp(x_fake.float(), x_real.float(), t)) + 1e-12).sqrt() - 1).square().mean()
+
+
+def _squared_slopes(D, x: Tensor) -> Tensor:
+    """‖∇D(x)‖² at each x, (N,), as a function that can be differentiated again."""
+    x = x.detach().float().requires_grad_(True)
+    (slopes,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
+    return slopes.flatten(1).square().sum(1)
+
+
+PENALTIES = {"r1": r1, "r2": r2, "gradient_penalty": gradient_penalty}

@@ -15,7 +15,7 @@
 #
 # {{badges}}
 #
-# "Use LeakyReLU in D and Tanh at the end of G" stands in every list of GAN advice. Here you find out what each of them does, by
+# "Use LeakyReLU in D and Tanh at the end of G": two of DCGAN's five guidelines (Radford et al. 2016, section 3), and repeated ever since. Here you find out what each of them does, by
 # measuring: how much gradient reaches G, how many units are dead, which outputs G can make. Some of the folklore does not survive.
 #
 # **You will be able to**
@@ -31,7 +31,7 @@
 # | scale | time | what happens |
 # |---|---|---|
 # | `smoke` | under {{smoke_minutes}} | a few steps per network, to test the notebook |
-# | `cpu` | about {{cpu_minutes}} | four generators of 800 steps each |
+# | `cpu` | about {{cpu_minutes}} | five generators of 800 steps each |
 # | `gpu` | about {{gpu_minutes}} | the same with 4,000 steps each |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
@@ -192,8 +192,8 @@ fresh = {f"α = {a}": models.gradient_at(models.with_slope(trainer.D, a), x_fake
 plotting.bars(fresh, xlabel="median gradient norm at G's images", title="A fresh discriminator")
 
 # %% [markdown]
-# Hardly at all: the bars are nearly equal. About half of the units are off for any one image, the other half pass the gradient just as before, and three
-# layers are too few for the leak to add up. If LeakyReLU helps, it is not here.
+# Little: for a *fresh* D the bars differ by less than a fifth. About half of the units are off for any one image, the other half pass the gradient just as before, and three
+# layers are too few for the leak to add up. If LeakyReLU helps much, it is not here.
 
 # %% tags=["nbval-check-output"]
 with torch.no_grad():
@@ -226,8 +226,8 @@ def dead_units(pre):
 checks.dead_units(dead_units)
 
 # %% [markdown]
-# `models.dead_units` counts them in every layer of a network. Too large a learning rate is how they come about. Three discriminators learn for 60 steps at
-# thirty times the usual rate, G stands still. The largest share in any layer, three seeds each:
+# `models.dead_units` counts them in every layer of a network. Too large a learning rate is one way to get them. Three discriminators learn for 60 steps at
+# thirty times the usual rate, each against its own G, which stands still. The largest share in any layer, three seeds each:
 
 # %%
 killed = {}
@@ -236,16 +236,18 @@ for alpha in (0.0, 0.01, 0.2):
     for seed in range(3):
         fast = recipe("mlp-classic").vary(discriminator={"slope": alpha, "dropout": 0.0}, lr_d=0.03)
         run = Trainer(fast, mnist, seed=seed, precision="fp32")
-        fresh.append(max(models.dead_units(run.D, x_fake)))
+        with torch.no_grad():
+            own = run.G(torch.randn(256, 100, generator=torch.Generator().manual_seed(0)).to(device))
+        fresh.append(max(models.dead_units(run.D, own)))
         for _ in range(budget.rung_steps):
             run.substep("d")
-        shares.append(max(models.dead_units(run.D, x_fake)))
+        shares.append(max(models.dead_units(run.D, own)))
     killed |= {f"α = {alpha}, before": fresh, f"α = {alpha}, after": shares}
 plotting.bars(killed, xlabel="share of units that no fake switches on", title=f"{budget.rung_steps} steps at a learning rate of 0.03")
 
 # %% [markdown]
 # The bar is the median, each dot a seed. G's untrained images are nearly alike, so a part of a layer is off for all of them *before* any training: that is the
-# value to compare with. ReLU rises well above it, α = 0.2 stays near it, and its units that are off still pass a fifth: they are asleep, not dead. (Off for all
+# value to compare with. At `cpu` scale ReLU rises most, to about nine units in ten, α = 0.2 least, and its units that are off still pass a fifth: they are asleep, not dead. (Off for all
 # fakes is not yet dead, either: a real image may still use the unit.)
 #
 # ## What death does to G
@@ -275,10 +277,12 @@ plotting.curves(
 )
 
 # %% [markdown]
-# While some units live, the three curves run together. Then ReLU's falls off the picture (a logarithmic axis has no 0; it is drawn at the bottom), α = 0.01
-# keeps a trickle, α = 0.2 keeps something to learn from. At the right end:
+# α = 0.2 parts from the others at once: the fewer units are on, the more of what arrives has come through the leak. Then ReLU's curve falls off the picture (a
+# logarithmic axis has no 0; it is drawn at the bottom), α = 0.01 keeps a trickle, α = 0.2 keeps something to learn from. At a half, and at the right end:
 
 # %% tags=["nbval-check-output"]
+half = {name: values[shifts == 0.5].item() for name, values in reach.items()}
+print("lowered by 0.5, α = 0.2 passes at least half as much again as α = 0:", half["α = 0.2"] > 1.5 * half["α = 0"])
 print("α = 0:    exactly zero", reach["α = 0"][-1].item() == 0)
 print("α = 0.2:  not zero", reach["α = 0.2"][-1].item() > 0)
 
@@ -306,7 +310,8 @@ for alpha in (0.0, 0.2):
     print(f"α = {alpha}: a gradient reaches G again:", models.gradient_at(run.D, x_fake).median().item() > 1e-3)
 
 # %% [markdown]
-# That is what the leak is for. It does not make gradients larger; it makes death curable. A D that has died teaches G nothing, and with ReLU it stays dead.
+# That is what the leak is for. With half of the units on it adds little, with few on it is most of what G gets, and with none on it is all, and the only way back: a D that has died teaches
+# G nothing, and with ReLU it stays dead.
 #
 # Try it: α on the left, the biases on the right.
 
@@ -409,12 +414,16 @@ plotting.grids({f"fake: {name}": run.sample(32, seed=1) for name, run in runs.it
 # %%
 with torch.no_grad():
     values = {name: run.generator()(z) for name, run in runs.items()}
-plotting.histogram(real | values, xlabel="pixel value", span=(-1.5, 1.5), title="Pixels after training")
+left = {"left in [0, 1]": unscaled.batch(torch.arange(256, device=device))}
+for name in ("Tanh, data in [0, 1]", "Sigmoid, data in [0, 1]"):
+    print(f"{name:23} half of the pixels lie within {values[name].abs().median():.4f} of the paper at 0")
+plotting.histogram(real | left | values, xlabel="pixel value", span=(-1.5, 1.5), title="Pixels after training")
 
 # %% [markdown]
-# At `cpu` scale: Tanh sits where the data sits. **Sigmoid** cannot get below 0 while the paper is at −1, so D tells the two apart by any single pixel; G goes
-# as low as it can, everywhere, and draws nothing. With **no limit**, pixels overshoot and the pictures stay ghosts. With **data left in [0, 1]**, half of Tanh's
-# range is wrong, and some pictures never find out of it. **Sigmoid with data in [0, 1]** is the control: the same last layer that failed above, and data that it can
+# At `cpu` scale: Tanh sits where the data sits. **Sigmoid** cannot get below 0 while the paper is at −1, so D tells the two apart by any single pixel of paper; G goes
+# as low as it can, everywhere, and draws nothing. With **no limit**, pixels overshoot and the pictures stay ghosts. With **data left in [0, 1]**, Tanh can
+# reach every pixel, but the paper, at 0, lies in its steep middle instead of at a flat end, and G does not get it clean: blurred digits in a haze, and D keeps telling them from real:
+# D(x) and D(G(z)) stay far apart. **Sigmoid with data in [0, 1]** is the control: the same last layer that failed above, and data that it can
 # reach. Nothing crashed in any of the five: a histogram of real against generated pixels is how you find such a bug. The remedy is one line, `x * 2 - 1`,
 # when you load.
 #
@@ -427,11 +436,13 @@ with torch.no_grad():
     pre = G.net[:-1](z)
 factors = torch.logspace(-1, 2, 25)
 passing = torch.stack([(1 - torch.tanh(f * pre).square()).mean() for f in factors])
+print(f"factor 1: {((1 - torch.tanh(pre).square()) < 0.1).float().mean():.0%} of the pixels have a slope below 0.1")
 plotting.curves(factors.log10(), {"average slope of Tanh": passing}, xlabel="factor, as a power of 10", ylabel="slope")
 
 # %% [markdown]
-# At `cpu` scale, at a factor of 1 (10⁰, the trained generator), most pixels already sit where little passes: paper and ink are the flat ends. That is right
-# at the end of a training, and slow or stuck at its beginning. Initial weights are small for this reason: a fresh G works where Tanh is steep.
+# At `cpu` scale, at a factor of 1 (10⁰, the trained generator), most pixels sit where little passes: paper and ink are the flat ends. That is right
+# at the end of a training, and slow or stuck at its beginning. A fresh G works where Tanh is steep, because initial weights are drawn so that signals do not grow from layer to
+# layer (Glorot and Bengio 2010, section 4.2):
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
@@ -439,7 +450,7 @@ G, _ = models.build("mlp", (1, 28, 28))
 with torch.no_grad():
     pre = G.net[:-1](torch.randn(256, 100))
 print(f"average slope of Tanh in a fresh generator: {(1 - torch.tanh(pre).square()).mean():.2f}")
-print(f"the same with weights that are 100 times too large: below 0.3 {((1 - torch.tanh(100 * pre).square()).mean() < 0.3).item()}")
+print(f"the same with the last layer's outputs 100 times as large: below 0.3 {((1 - torch.tanh(100 * pre).square()).mean() < 0.3).item()}")
 
 # %% [markdown]
 # ### Exercise: true or false
@@ -468,15 +479,15 @@ checks.activation_myths(answers)
 
 # %% [markdown]
 # ## What to remember
-# - LeakyReLU's slope on the left is small and positive. It does not enlarge gradients; it keeps units from dying for good.
+# - LeakyReLU's slope on the left is small and positive. In a fresh D it adds little to what reaches G; the fewer units are on, the more it matters, and none dies for good.
 # - What G can learn is the gradient of D's logit at its images. Measure it when a training stands still.
 # - A dead layer is the end with ReLU and a pause with LeakyReLU.
 # - G's last layer must reach the range of the data: Tanh for [−1, 1]. A histogram of both shows a mismatch in one look.
-# - Tanh's ends are flat: start in the middle, with small weights.
+# - Tanh's ends are flat. A fresh G works in the middle, where the slope is 1.
 #
 # ## References
 # - Maas, Hannun and Ng 2013, *Rectifier Nonlinearities Improve Neural Network Acoustic Models*: LeakyReLU
-# - Glorot and Bengio 2010, *Understanding the difficulty of training deep feedforward neural networks*: saturation
-# - Radford et al. 2016, *Unsupervised Representation Learning with DCGANs*, [arXiv:1511.06434](https://arxiv.org/abs/1511.06434): section 3, both rules
+# - Glorot and Bengio 2010, *Understanding the difficulty of training deep feedforward neural networks*: section 3, saturation; section 4.2, initial weights
+# - Radford et al. 2016, *Unsupervised Representation Learning with DCGANs*, [arXiv:1511.06434](https://arxiv.org/abs/1511.06434): section 3, both rules; section 4, the slope of 0.2
 #
 # **Next:** lesson 03 leaves vectors behind: convolutions, DCGAN, and colour.

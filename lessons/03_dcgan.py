@@ -47,7 +47,7 @@ import torch
 from torch import nn
 
 from gan_course import checks, convolutions, data, evaluation, features, models, plotting, scale, widgets
-from gan_course.training import Trainer, pretrained, recipe, sample
+from gan_course.training import Score, Trainer, pretrained, recipe, sample
 
 budget = scale.budget("03")
 device = scale.device()
@@ -427,7 +427,7 @@ plotting.bars(scores, xlabel="Fréchet distance (0: same mean and covariance)")
 
 # %%
 every, n_scored = (2_000, 10_000) if scale.name() == "gpu" else (100, 1_000)
-scoring = {"scorer": frechet, "score_every": every, "n_scored": n_scored}
+scoring = {"watch": [Score(frechet, every, n_scored)]}
 classic = Trainer(recipe("dcgan32"), cifar, seed=0, **scoring)
 monitor = widgets.TrainingMonitor(classic, steps=budget.steps, seconds=budget.seconds, real=cifar.data[:64])
 monitor

@@ -47,7 +47,7 @@ import torch
 from torch import nn
 
 from gan_course import UserError, checks, data, evaluation, features, latent, plotting, scale, widgets
-from gan_course.training import Trainer, pretrained, recipe, sample
+from gan_course.training import Score, Trainer, pretrained, recipe, sample
 
 budget = scale.budget("04")
 device = scale.device()
@@ -102,7 +102,7 @@ widgets.Prediction(
 precision, runs = "auto", {}
 for name in ("mlp-classic", "mlp-tuned"):
     every = 5 if budget.rung_steps else 100
-    run = Trainer(recipe(name), mnist, scorer=reference.frechet, score_every=every, n_scored=n_few, precision=precision)
+    run = Trainer(recipe(name), mnist, watch=[Score(reference.frechet, every, n_few)], precision=precision)
     runs[name] = run.run(steps=budget.rung_steps, seconds=budget.rung_seconds)
     precision = run.precision
     print(f"{name:12} {run.step:6} steps, best score {run.best['frechet']:.0f} at step {run.best['step']}")

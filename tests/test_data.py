@@ -22,6 +22,7 @@ import torch
 
 from gan_course import UserError, data
 from gan_course.data import download
+from gan_course.data.files import FILES
 
 REAL = os.environ.get("GAN_COURSE_DATA")
 real = pytest.mark.skipif(not REAL, reason="GAN_COURSE_DATA is not set: no real data here")
@@ -103,6 +104,14 @@ def md5s(files):
     return {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
 
 
+def unpacked(archives) -> dict[str, bytes]:
+    """The files in torchvision's layout that the archives hold."""
+    if "cifar-10-python.tar.gz" in archives:
+        with tarfile.open(fileobj=io.BytesIO(archives["cifar-10-python.tar.gz"])) as tar:
+            return {member.name: tar.extractfile(member).read() for member in tar}
+    return {f"MNIST/raw/{name.removesuffix('.gz')}": gzip.decompress(content) for name, content in archives.items()}
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache, the network allowed, short time-outs."""
@@ -122,6 +131,7 @@ def serve(monkeypatch):
     def start(*behaviours, files=None, name="mnist"):
         files = files or small_mnist()
         monkeypatch.setitem(download.ARCHIVES, name, md5s(files))
+        monkeypatch.setitem(FILES, name, md5s(unpacked(files)))
         urls = []
         for behaviour in behaviours:
             servers.append(Server(files, behaviour))
@@ -224,7 +234,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, cache, serve, monkey
 def test_two_processes_download_once(cache, serve):
     (server,) = serve("slow")
     program = (
-        "import sys; from pathlib import Path; from gan_course import data; from gan_course.data import download\n"
+        "import sys; from pathlib import Path; from gan_course import data; from gan_course.data import download, files\n"
+        f"files.FILES['mnist'] = {FILES['mnist']!r}\n"
         f"download.MIRRORS['mnist'] = [{server.url!r}]; download.ARCHIVES['mnist'] = {download.ARCHIVES['mnist']!r}\n"
         f"download.cache = lambda: Path({str(cache)!r})\nprint(len(data.load('mnist')))\n"
     )
@@ -272,12 +283,105 @@ def test_real_data(name, shape, sizes):
         assert images.source == "from GAN_COURSE_DATA"
 
 
-def test_a_damaged_file_is_named(cache, serve, monkeypatch, tmp_path):
-    serve("good")
-    data.load("mnist")
-    (cache / "MNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(b"not this")
-    with pytest.raises(UserError, match="damaged"):
+@pytest.fixture
+def lay(tmp_path, monkeypatch):
+    """lay({path: content}, "mnist") puts files into a new folder that GAN_COURSE_DATA names; they count as the right ones."""
+
+    def put(contents, name):
+        right = unpacked({"mnist": small_mnist, "cifar10": small_cifar}[name]())
+        monkeypatch.setitem(FILES, name, md5s(right))
+        folder = tmp_path / "laid"
+        for path, content in contents.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        monkeypatch.setenv("GAN_COURSE_DATA", str(folder))
+        monkeypatch.setenv("GAN_COURSE_OFFLINE", "1")
+        monkeypatch.setattr(download, "cache", lambda: tmp_path / "cache")
+        return folder
+
+    return put
+
+
+MNIST, CIFAR = small_mnist(), small_cifar()
+RAW, BATCHES = unpacked(MNIST), unpacked(CIFAR)
+NEARLY = {
+    "right": ("mnist", RAW),
+    "packed": ("mnist", {f"MNIST/raw/{name}": content for name, content in MNIST.items()}),
+    "half packed": ("mnist", {f"raw/{k}": MNIST[k] for k in MNIST if "train" in k} | {k: RAW[k] for k in RAW if "t10k" in k}),
+    "one level too high": ("mnist", {f"data/{path}": content for path, content in RAW.items()}),
+    "one level too deep": ("mnist", {path.removeprefix("MNIST/"): content for path, content in RAW.items()}),
+    "the files alone": ("mnist", {Path(path).name: content for path, content in RAW.items()}),
+    "another case": ("mnist", {path.upper(): content for path, content in RAW.items()}),
+    "a dot for a dash": ("mnist", {Path(path).name.replace("-idx", ".idx"): content for path, content in RAW.items()}),
+    "cifar right": ("cifar10", BATCHES),
+    "cifar packed": ("cifar10", CIFAR),
+    "cifar packed, deep": ("cifar10", {f"downloads/{name}": content for name, content in CIFAR.items()}),
+    "cifar, the files alone": ("cifar10", {Path(path).name: content for path, content in BATCHES.items()}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", NEARLY)
+def test_a_data_folder_that_is_nearly_right_is_read(how, lay):
+    name, contents = NEARLY[how]
+    folder = lay(contents, name)
+    before = sorted(folder.rglob("*"))
+    train, test = data.load(name), data.load(name, "test")
+    assert (len(train), len(test)) == ((30, 10) if name == "mnist" else (20, 4))
+    if name == "mnist":
+        assert train.data.numpy().tobytes() == RAW["MNIST/raw/train-images-idx3-ubyte"][16:]
+        assert test.labels.tolist() == list(range(10))
+    else:
+        first = pickle.loads(BATCHES["cifar-10-batches-py/data_batch_1"])
+        assert (train.data[:4].flatten(1).numpy() == first["data"]).all()
+        assert train.labels[:4].tolist() == first["labels"]
+    assert data.available()[name] == str(folder)
+    assert sorted(folder.rglob("*")) == before  # a folder that is somebody else's
+
+
+@pytest.mark.parametrize(("name", "kept"), [("mnist", "train"), ("mnist", "images"), ("cifar10", "data_batch")])
+def test_half_a_data_set_is_told_with_what_is_missing(name, kept, lay, capsys):
+    contents = {"mnist": RAW, "cifar10": BATCHES}[name]
+    lay({path: content for path, content in contents.items() if kept in path}, name)
+    with pytest.raises(UserError, match=r"holds only .*: put .* beside") as error:
+        data.load(name)
+    have, _, lack = str(error.value).partition("holds only ")[2].partition(": put ")
+    assert all(Path(path).name in (have if kept in path else lack) for path in contents)
+    standin = data.load(name, fallback="digits", limit=5)
+    assert standin.is_standin and "holds only" in capsys.readouterr().out
+
+
+def test_a_folder_without_the_data_is_told(lay):
+    folder = lay({"notes.txt": b"nothing here", ".mnist-abc/train-images-idx3-ubyte": b"a download in progress"}, "mnist")
+    with pytest.raises(UserError, match=f"GAN_COURSE_DATA={re.escape(str(folder))} holds no file of mnist"):
         data.load("mnist")
+
+
+IMAGES, LABELS = "MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte"
+WRONG = {
+    "another file": {IMAGES: b"not this"},
+    "an empty file": {IMAGES: b""},
+    "one bit of one pixel": {IMAGES: RAW[IMAGES][:-1] + bytes([RAW[IMAGES][-1] ^ 1])},
+    "a label out of range": {LABELS: RAW[LABELS][:-1] + b"\xff"},
+    "the test set's images": {IMAGES: RAW["MNIST/raw/t10k-images-idx3-ubyte"], LABELS: RAW["MNIST/raw/t10k-labels-idx1-ubyte"]},
+    "labels of another order": {LABELS: RAW[LABELS][:8] + RAW[LABELS][:7:-1]},
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_a_wrong_file_is_named(how, lay):
+    lay(RAW | WRONG[how], "mnist")
+    with pytest.raises(UserError, match=r"train-(images|labels)-idx.-ubyte is damaged or another file") as error:
+        data.load("mnist", fallback="digits")  # what is wrong is never swapped in silence
+    assert "\n" not in str(error.value)
+    assert len(data.load("mnist", "test")) == 10
+
+
+@pytest.mark.parametrize("how", ["cut short", "not packed at all"])
+@pytest.mark.parametrize(("name", "archives"), [("mnist", MNIST), ("cifar10", CIFAR)])
+def test_a_damaged_archive_is_named(how, name, archives, lay):
+    lay({file: content[: len(content) // 2] if how == "cut short" else b"text" for file, content in archives.items()}, name)
+    with pytest.raises(UserError, match=r"\.gz (cannot be read|is damaged)"):
+        data.load(name)
 
 
 @pytest.mark.parametrize(

@@ -47,3 +47,28 @@ def test_finite_for_a_certain_discriminator(s):
     for value in (losses.d_logistic(logits, logits), losses.g_non_saturating(logits), losses.g_minimax(logits)):
         assert torch.isfinite(value)
         assert torch.isfinite(torch.autograd.grad(value, logits)[0]).all()
+
+
+def test_losses_of_pairs_are_their_formulas(logits):
+    real, fake = logits
+    torch.testing.assert_close(losses.d_relativistic(real, fake), -(real - fake).sigmoid().log().mean())
+    torch.testing.assert_close(losses.g_relativistic(real, fake), losses.d_relativistic(fake, real))
+    assert losses.LOSSES["relativistic"].pairs and not losses.LOSSES["hinge"].pairs
+
+
+def test_penalties_are_the_slopes_of_d():
+    a = torch.tensor([3.0, 4.0])
+    real, fake = torch.zeros(5, 2), torch.ones(5, 2)
+    linear = lambda x: x @ a[:, None]  # noqa: E731
+    assert losses.r1(linear, real, fake).item() == losses.r2(linear, real, fake).item() == 12.5  # half of 5²
+    assert losses.gradient_penalty(linear, real, fake).item() == pytest.approx((5 - 1) ** 2)
+    bowl = lambda x: x.square().sum(1, keepdim=True)  # noqa: E731
+    assert losses.r1(bowl, real, fake).item() == 0 and losses.r2(bowl, real, fake).item() == pytest.approx(4)
+
+
+def test_penalties_can_be_minimised():
+    D = torch.nn.Linear(2, 1)
+    for penalty in losses.PENALTIES.values():
+        D.zero_grad()
+        penalty(D, torch.randn(5, 2), torch.randn(5, 2)).backward()
+        assert D.weight.grad.abs().sum() > 0

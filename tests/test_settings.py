@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan_course import UserError, data, environment, features, settings
-from gan_course.data.load import folders
+from gan_course.data.files import folders
 from gan_course.training import Trainer, checkpoint, recipe
 
 

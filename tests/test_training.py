@@ -7,10 +7,11 @@ import time
 
 import pytest
 import torch
+from torch import nn
 
-from gan_course import UserError, data, models
-from gan_course.training import RECIPES, Diverged, Trainer, checkpoint, recipe
-from gan_course.training.trainer import LOG_EVERY, MAX_SNAPSHOTS
+from gan_course import UserError, data, losses, models
+from gan_course.training import RECIPES, ConditionalTrainer, Diverged, Trainer, checkpoint, recipe
+from gan_course.training.watchers import LOG_EVERY, MAX_SNAPSHOTS, Score
 
 NAMES = list(RECIPES)
 
@@ -287,7 +288,7 @@ def blackness(images):
 
 
 def scored(digits, out=None):
-    return Trainer(small("mlp-tuned"), digits, precision="fp32", out=out, scorer=blackness, score_every=40, n_scored=30)
+    return Trainer(small("mlp-tuned"), digits, precision="fp32", out=out, watch=[Score(blackness, every=40, n=30)])
 
 
 def test_scores_during_training_stand_in_the_history_and_change_nothing(digits):
@@ -296,10 +297,10 @@ def test_scores_during_training_stand_in_the_history_and_change_nothing(digits):
     assert [row["step"] for row in run.history if "frechet" in row] == [40, 80, 120]
     assert all(torch.equal(a, b) for a, b in zip(plain.G.parameters(), run.G.parameters(), strict=True))
     best = min((row["frechet"], row["step"]) for row in run.history if "frechet" in row)
-    assert (run.best["frechet"], run.best["step"]) == best
+    assert (run.best["value"], run.best["step"]) == best
     from gan_course.sampling import sample
 
-    assert blackness(sample(run.best_generator(), 30, seed=0)) == run.best["frechet"]
+    assert blackness(sample(run.best_generator(), 30, seed=0)) == run.best["value"]
     with pytest.raises(UserError, match="no score was taken yet"):
         plain.best_generator()
 
@@ -307,8 +308,7 @@ def test_scores_during_training_stand_in_the_history_and_change_nothing(digits):
 def test_scores_and_the_best_generator_survive_a_resume(digits, tmp_path):
     whole = scored(digits).run(steps=130)
     scored(digits, tmp_path).run(steps=70)
-    resumed = Trainer.resume(tmp_path, digits)
-    resumed.scorer, resumed.score_every, resumed.n_scored = blackness, 40, 30
+    resumed = Trainer.resume(tmp_path, digits, watch=[Score(blackness, every=40, n=30)])
     resumed.run(steps=60)
     assert_same_run(whole, resumed)
     assert resumed.best["step"] == whole.best["step"]
@@ -321,7 +321,7 @@ def test_scores_and_the_best_generator_survive_a_resume(digits, tmp_path):
 
 def test_scoring_is_not_training_time(digits):
     slow = lambda images: time.sleep(0.4) or 1.0  # noqa: E731
-    run = Trainer(small("mlp-classic"), digits, precision="fp32", scorer=slow, score_every=20, n_scored=2)
+    run = Trainer(small("mlp-classic"), digits, precision="fp32", watch=[Score(slow, every=20, n=2)])
     start = time.perf_counter()
     run.run(steps=60)
     assert run.seconds <= time.perf_counter() - start - 3 * 0.4
@@ -342,3 +342,248 @@ def test_impossible_changes_are_refused(setting, digits):
     with pytest.raises(UserError, match=next(iter(setting)) if "loss" not in setting else "no loss called"):
         trainer.change(**setting)
     assert trainer.changes == []
+
+
+def same_weights(a, b):
+    nets = ((a.G, b.G), (a.D, b.D))
+    return all(torch.equal(p, q) for one, two in nets for p, q in zip(one.parameters(), two.parameters(), strict=True))
+
+
+TINY = {"generator": {"widths": (8,), "noise_dim": 4}, "discriminator": {"widths": (8,)}, "batch_size": 16}
+
+
+def resumed_bit_equal(make, resume, tmp_path):
+    """A run of 30 steps in one go and in two, with a save between them."""
+    whole = make().run(steps=30)
+    make().run(steps=13).save(tmp_path)
+    again = resume(tmp_path).run(steps=17)
+    assert_same_run(whole, again)
+    assert torch.equal(whole.sample(20), again.sample(20))
+    return whole
+
+
+def test_points_pass_through_training_saving_and_resuming(tmp_path):
+    ring = data.points("ring", 500)
+    made = small("mlp-tuned", generator={"widths": (8,), "noise_dim": 2})
+    run = resumed_bit_equal(
+        lambda: Trainer(made, ring, seed=2, precision="fp32"), lambda folder: Trainer.resume(folder, ring), tmp_path
+    )
+    assert run.snapshots[0][1].shape == (512, 2) and run.sample(3).dtype == torch.float32
+    assert checkpoint.load_generator(tmp_path).image_shape == (2,)
+    assert (tmp_path / "samples" / "step-0000000.png").stat().st_size > 100
+    with pytest.raises(UserError, match="no images to mirror"):
+        Trainer(made.vary(flip=True), ring)
+    with pytest.raises(UserError, match="data: "):
+        Trainer.resume(tmp_path, data.points("ring", 500, seed=1))
+
+
+def test_a_conditional_pair_passes_through_training_saving_and_resuming(digits, tmp_path):
+    n = {"n_classes": len(digits.classes)}
+    made = small("mlp-tuned").vary(generator=n, discriminator=n)
+    run = resumed_bit_equal(
+        lambda: ConditionalTrainer(made, digits, precision="fp32"), lambda f: ConditionalTrainer.resume(f, digits), tmp_path
+    )
+    assert torch.equal(run.sample(20)[13], run.sample(20, y=3)[13])  # in turn: 0…9, 0…9
+    assert not torch.equal(run.sample(20, y=3), run.sample(20, y=4))
+    from gan_course.sampling import sample
+
+    run.save(tmp_path)
+    assert torch.equal(sample(checkpoint.load_generator(tmp_path), 20, y=3)[:5], run.sample(5, y=3))
+    with pytest.raises(UserError, match="trainer: ConditionalTrainer here, Trainer there"):
+        Trainer.resume(tmp_path, digits)
+    with pytest.raises(UserError, match="y is missing, of 10 classes"):
+        sample(checkpoint.load_generator(tmp_path), 20)
+    with pytest.raises(UserError, match="knows no classes"):
+        Trainer(small("mlp-classic"), digits, precision="fp32").sample(2, y=1)
+
+
+def test_a_conditional_generator_learns_what_a_class_is():
+    """Two classes, one black, one white: after a short training G draws what it is asked for."""
+    labels = torch.arange(200) % 2
+    images = data.Images(
+        (255 * labels).to(torch.uint8)[:, None, None, None].expand(-1, 1, 4, 4).contiguous(), labels, ("b", "w"), "x", "", ""
+    )
+    made = recipe("mlp-classic").vary(**TINY, lr_g=5e-3, lr_d=5e-3).vary(generator={"n_classes": 2}, discriminator={"n_classes": 2})
+    run = ConditionalTrainer(made, images, precision="fp32").run(steps=300)
+    black, white = (run.sample(50, y=y).float().mean() for y in (0, 1))
+    assert white - black > 100
+
+
+@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
+def test_a_penalty_passes_through_training_saving_and_resuming(name, digits, tmp_path):
+    made = small("mlp-classic", penalty=name, penalty_weight=5.0, penalty_every=4)
+    run = resumed_bit_equal(
+        lambda: Trainer(made, digits, precision="fp32"), lambda folder: Trainer.resume(folder, digits), tmp_path
+    )
+    assert not same_weights(run, Trainer(small("mlp-classic"), digits, precision="fp32").run(steps=30))
+
+
+def test_a_penalty_comes_every_n_steps_n_times_as_strong(digits):
+    made = small("mlp-classic", penalty="r1", penalty_weight=3.0, penalty_every=4).vary(discriminator={"dropout": 0.0})
+    run = Trainer(made, digits, precision="fp32")
+    x = digits.batch(torch.arange(20))
+    given = []
+    for run.step in range(8):
+        given.append(float(torch.as_tensor(run.penalty(x, x)).detach()))
+    assert given[0] == pytest.approx(12 * losses.r1(run.D, x, x).item()) and given[0] == given[4] > 0
+    assert given[1:4] == [0, 0, 0]
+    with pytest.raises(UserError, match="no penalty called 'r3'; there are: r1, r2"):
+        Trainer(small("mlp-classic", penalty="r3"), digits)
+
+
+def test_r1_keeps_d_flat(digits):
+    steep = {}
+    for weight in (0.0, 10.0):
+        made = small("mlp-classic", discriminator={"dropout": 0.0}, penalty="r1", penalty_weight=weight, lr_d=1e-2)
+        run = Trainer(made, digits, precision="fp32").run(steps=40)
+        steep[weight] = models.gradient_at(run.D, digits.batch(torch.arange(50))).mean().item()
+    assert steep[10.0] < 0.5 * steep[0.0]
+
+
+def test_a_loss_of_pairs_sees_both_logits_on_both_sides(digits, tmp_path):
+    made = small("mlp-classic", loss="relativistic")
+    resumed_bit_equal(lambda: Trainer(made, digits, precision="fp32"), lambda folder: Trainer.resume(folder, digits), tmp_path)
+    n = {"n_classes": len(digits.classes)}
+    ConditionalTrainer(made.vary(generator=n, discriminator=n), digits, precision="fp32").run(steps=3)
+
+
+def own_networks(batch_norm=True):
+    torch.manual_seed(1)
+    norm = [nn.BatchNorm1d(8)] if batch_norm else []
+    G = nn.Sequential(nn.Linear(100, 8), nn.ReLU(), nn.Linear(8, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+    return G, nn.Sequential(nn.Flatten(), nn.Linear(784, 8), *norm, nn.LeakyReLU(0.2), nn.Linear(8, 1))
+
+
+def test_networks_of_ones_own_train_save_and_resume(digits, tmp_path):
+    made, own = small("mlp-tuned"), own_networks()
+    run = resumed_bit_equal(
+        lambda: Trainer(made, digits, precision="fp32", networks=own),
+        lambda folder: Trainer.resume(folder, digits, networks=own_networks()),
+        tmp_path,
+    )
+    assert all(torch.equal(a, b) for a, b in zip(own[0].parameters(), own_networks()[0].parameters(), strict=True))  # copies train
+    before = run.sample(3)
+    run.reset()
+    assert run.step == 0 and all(torch.equal(a, b) for a, b in zip(own[0].parameters(), run.G.parameters(), strict=True))
+    assert torch.equal(run.run(steps=30).sample(3), before)
+    with pytest.raises(UserError, match="networks: its own here, none there"):
+        Trainer.resume(tmp_path, digits)
+    with pytest.raises(UserError, match="handed in: load_generator"):
+        checkpoint.load_generator(tmp_path)
+    G = checkpoint.load_generator(tmp_path, own_networks()[0])
+    assert not torch.equal(G[0].weight, own[0][0].weight)
+
+
+def test_batch_norm_in_a_d_of_ones_own_sees_real_and_fake_apart(digits):
+    run = Trainer(small("mlp-classic"), digits, precision="fp32", networks=own_networks())
+    run.D.train()
+    x_real, x_fake = digits.batch(torch.arange(20)), torch.rand(20, 1, 28, 28) * 2 - 1
+    real, fake = run.judge(x_real, x_fake)
+    assert torch.equal(real, run.D(x_real)) and torch.equal(fake, run.D(x_fake))
+
+
+@pytest.mark.parametrize(
+    ("G", "D", "words"),
+    [
+        (nn.Linear(50, 784), own_networks()[1], "do not fit z of 100 numbers"),
+        (nn.Linear(100, 784), own_networks()[1], r"\(784,\)"),
+        (own_networks()[0], nn.Flatten(0), r"D gives \(1568,\)"),
+    ],
+)
+def test_networks_that_do_not_fit_are_told(G, D, words, digits):
+    with pytest.raises(UserError, match=words):
+        Trainer(small("mlp-classic"), digits, networks=(G, D))
+
+
+def d_by_hand(G, D, opt_g, opt_d, x_real, z):
+    loss_d = losses.d_logistic(D(x_real), D(G(z).detach()))
+    opt_d.zero_grad()
+    loss_d.backward()
+    opt_d.step()
+    return loss_d
+
+
+def g_by_hand(G, D, opt_g, opt_d, z):
+    loss_g = losses.g_non_saturating(D(G(z)))
+    opt_g.zero_grad()
+    loss_g.backward()
+    opt_g.step()
+    return loss_g
+
+
+def test_steps_of_ones_own_train_as_ours_do(digits, tmp_path):
+    made = small("mlp-classic", discriminator={"dropout": 0.0})
+    ours = Trainer(made, digits, precision="fp32").run(steps=30)
+    run = resumed_bit_equal(
+        lambda: Trainer(made, digits, steps=(d_by_hand, g_by_hand)),
+        lambda folder: Trainer.resume(folder, digits, steps=(d_by_hand, g_by_hand)),
+        tmp_path,
+    )
+    assert run.precision == "fp32"
+    for a, b in zip(ours.G.parameters(), run.G.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-2, atol=2e-3)
+    assert run.history[0]["loss_d"] == pytest.approx(ours.history[0]["loss_d"], rel=1e-2)
+    assert run.history[0]["d_real"] == pytest.approx(ours.history[0]["d_real"], abs=0.05)
+    with pytest.raises(UserError, match="steps: its own here, none there"):
+        Trainer.resume(tmp_path, digits)
+
+
+@pytest.mark.parametrize("wrong", [None, torch.zeros(3), 0.5])
+def test_a_step_that_returns_no_loss_is_told(wrong, digits):
+    def forgetful(*_):
+        return wrong
+
+    with pytest.raises(UserError, match=r"forgetful returned .*; return the loss"):
+        Trainer(small("mlp-classic"), digits, steps=(forgetful, g_by_hand)).run(steps=1)
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_training_switches_gradients_on(off, digits, tmp_path):
+    plain = Trainer(small("mlp-tuned"), digits, precision="fp32").run(steps=25)
+    with off():
+        run = Trainer(small("mlp-tuned"), digits, precision="fp32")
+        run.run(steps=5)
+        run.substep("both")
+        run.save(tmp_path)
+        Trainer.resume(tmp_path, digits).run(steps=2)
+        assert not torch.is_grad_enabled()
+    run.run(steps=19)
+    assert same_weights(plain, run)
+
+
+def test_reset_keeps_what_was_given(digits, tmp_path):
+    given = {"notes": {"scale": "smoke"}, "out": tmp_path, "watch": [Score(blackness, 20, 5)]}
+    run = Trainer(small("mlp-classic"), digits, precision="fp32", **given)
+    first = run.run(steps=25).history
+    run.reset()
+    assert (run.step, run.history, run.best, run.notes, run.out) == (0, [], None, {"scale": "smoke"}, tmp_path)
+    again = run.run(steps=25).history
+    assert [row | {"seconds": 0} for row in first] == [row | {"seconds": 0} for row in again]
+    assert json.loads((tmp_path / "config.json").read_text())["scale"] == "smoke"
+
+
+def test_a_score_has_its_name_and_its_direction(digits):
+    scores = iter((1.0, 3.0, 2.0))
+    high = Score(lambda images: next(scores), every=20, n=2, name="modes", lower_is_better=False)
+    other = Score(blackness, every=20, n=2, name="black")
+    run = Trainer(small("mlp-classic"), digits, precision="fp32", watch=[high, other]).run(steps=60)
+    assert [row["modes"] for row in run.history] == [1, 3, 2] and "black" in run.history[0]
+    assert (run.best["name"], run.best["value"], run.best["step"]) == ("modes", 3, 40)
+
+
+class LeftInZeroOne(data.Images):
+    def batch(self, index):
+        return super().batch(index) / 2 + 0.5
+
+    def kept(self, x):
+        return super().kept(x * 2 - 1)
+
+
+def test_the_data_set_says_how_samples_look(digits, tmp_path):
+    images, made = LeftInZeroOne(**vars(digits)), small("mlp-classic", generator={"output": "sigmoid"})
+    seen = []
+    run = Trainer(made, images, precision="fp32", watch=[Score(lambda x: seen.append(x) or 0, 20, 64)]).run(steps=20)
+    with torch.no_grad():
+        x = run.generator()(run.z_fixed)
+    assert torch.equal(run.snapshots[-1][1], data.denormalise(x * 2 - 1))
+    assert torch.equal(seen[0], run.sample(64)) and torch.equal(run.snapshot(), run.snapshots[-1][1])

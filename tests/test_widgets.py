@@ -9,7 +9,7 @@ import torch
 
 from gan_course import UserError, data, illness, plotting, widgets
 from gan_course.models import build
-from gan_course.training import Trainer, recipe
+from gan_course.training import Score, Trainer, recipe
 from gan_course.widgets import view
 from gan_course.widgets.driver import Driver
 
@@ -298,7 +298,7 @@ def test_a_sign_of_life_comes_before_the_first_slice(trainer, monkeypatch):
 
 
 def test_its_scores_appear_where_they_were_taken(trainer):
-    trainer.scorer, trainer.score_every, trainer.n_scored = lambda images: 1234.5, 40, 10
+    trainer.watch = [Score(lambda images: 1234.5, every=40, n=10)]
     monitor = widgets.TrainingMonitor(trainer, steps=200)
     assert monitor.box is not None
     trainer.run(steps=60)

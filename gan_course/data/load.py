@@ -6,16 +6,12 @@ from pathlib import Path
 import torch
 
 from gan_course import UserError
-from gan_course.data import download, standins
+from gan_course.data import download, files, standins
+from gan_course.data.files import FILES, folders
 from gan_course.data.images import Images
-from gan_course.settings import placed
 
 NAMES = ("mnist", "cifar10", "digits", "shapes")
 SPLITS = ("train", "test")
-FILES = {  # what a complete data set consists of, below GAN_COURSE_DATA or the cache
-    "mnist": tuple(f"MNIST/raw/{s}-{k}-ubyte" for s in ("train", "t10k") for k in ("images-idx3", "labels-idx1")),
-    "cifar10": tuple(f"cifar-10-batches-py/{f}" for f in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")),
-}
 
 
 def load(name: str, split: str = "train", limit: int | None = None, device="cpu", fallback: str | None = None) -> Images:
@@ -51,46 +47,43 @@ def load(name: str, split: str = "train", limit: int | None = None, device="cpu"
 
 def available() -> dict[str, str | None]:
     """For each data set where it is ("built in", or a folder), None if it would have to be downloaded. Opens no socket."""
-    return {name: str(_local(name)[0] or "") or None if name in FILES else "built in" for name in NAMES}
+    where = folders()
+    places = {name: where.get(_local(name)[1]) if name in FILES else "built in" for name in NAMES}
+    return {name: place and str(place) for name, place in places.items()}
 
 
-def folders() -> dict[str, Path]:
-    """Where data sets are looked for, in order: {"GAN_COURSE_DATA": …, "the cache": …}."""
-    given = placed("GAN_COURSE_DATA")
-    if given and not given.is_dir():
-        raise UserError(f"GAN_COURSE_DATA={given} is not a folder; correct it, or unset it to use the cache")
-    return ({"GAN_COURSE_DATA": given} if given else {}) | {"the cache": download.cache()}
-
-
-def _local(name: str) -> tuple[Path | None, str]:
+def _local(name: str) -> tuple[dict[str, Path], str]:
+    """({file: where it lies}, which of `folders`) of a complete data set; ({}, "") where there is none."""
     for source, folder in folders().items():
-        if all((folder / file).is_file() for file in FILES[name]):
-            return folder, source
-    return None, ""
+        found = files.find(name, folder)
+        if len(found) == len(FILES[name]):
+            return found, source
+    return {}, ""
 
 
-def _find(name: str) -> tuple[Path, str]:
-    folder, source = _local(name)
-    if folder is None:
-        folder, source = download.cache(), "downloaded"
-        download.fetch(name, folder, is_there=lambda: all((folder / file).is_file() for file in FILES[name]))
-    return folder, source
+def _find(name: str) -> tuple[dict[str, Path], str]:
+    found, source = _local(name)
+    if not found:
+        cache = download.cache()
+        try:
+            download.fetch(name, cache, is_there=lambda: len(files.find(name, cache)) == len(FILES[name]))
+        except download.Unavailable as error:
+            raise download.Unavailable(f"{error}{files.missing(name)}") from error
+        found, source = files.find(name, cache), "downloaded"
+    return found, source
 
 
-def _read(name: str, split: str, folder: Path, source: str) -> Images:
-    from torchvision import datasets
-
-    try:
-        if name == "mnist":
-            files = datasets.MNIST(folder, train=split == "train")
-            data, labels, classes = files.data[:, None], files.targets, tuple("0123456789")
-        else:
-            files = datasets.CIFAR10(folder, train=split == "train")
-            data = torch.from_numpy(files.data).permute(0, 3, 1, 2).contiguous()
-            labels, classes = torch.tensor(files.targets), tuple(files.classes)
-    except (RuntimeError, ValueError, AssertionError, EOFError, OSError, KeyError, pickle.UnpicklingError) as error:
-        message = f"{name} in {folder} cannot be read ({type(error).__name__}): it is damaged; delete it there, or replace it"
-        raise UserError(message) from error
-    if len(data) != len(labels):
-        raise UserError(f"{name} in {folder} holds {len(data)} images but {len(labels)} labels; delete it there, or replace it")
+def _read(name: str, split: str, found: dict[str, Path], source: str) -> Images:
+    """The files hold what they should, by their checksums, so nothing in them has to be doubted (nor a pickle be feared)."""
+    if name == "mnist":
+        part = "train" if split == "train" else "t10k"
+        pixels, labels = files.read(name, found, [file for file in FILES[name] if part in file])
+        data = torch.frombuffer(bytearray(pixels), dtype=torch.uint8, offset=16).view(-1, 1, 28, 28)
+        labels, classes = torch.frombuffer(bytearray(labels), dtype=torch.uint8, offset=8), tuple("0123456789")
+    else:
+        part = "data_batch" if split == "train" else "test_batch"
+        wanted = [*sorted(file for file in FILES[name] if part in file), "cifar-10-batches-py/batches.meta"]
+        *batches, meta = (pickle.loads(content, encoding="latin1") for content in files.read(name, found, wanted))
+        data = torch.cat([torch.from_numpy(batch["data"]) for batch in batches]).view(-1, 3, 32, 32)
+        labels, classes = torch.tensor([label for batch in batches for label in batch["labels"]]), tuple(meta["label_names"])
     return Images(data, labels.long(), classes, name, split, f"from {source}")

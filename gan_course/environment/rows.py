@@ -159,7 +159,7 @@ def _built_in():
 
 
 def _folder_line():
-    from gan_course.data.load import folders
+    from gan_course.data.files import folders
 
     source, folder = next(iter(folders().items()))
     return True, f"{folder} ({'GAN_COURSE_DATA' if source == 'GAN_COURSE_DATA' else 'your cache; GAN_COURSE_DATA is not set'})", ""

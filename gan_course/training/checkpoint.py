@@ -1,78 +1,112 @@
-"""A run on disk: what `Trainer.save` writes and `Trainer.resume` reads."""
+"""A run on disk: what `Trainer.save` writes and `Trainer.resume` reads. Files only; what is in a run the Trainer knows."""
 
+import functools
+import io
 import json
-import os
 import platform
-import tempfile
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
-from gan_course import UserError, __version__, artefacts
+from gan_course import UserError, __version__, artefacts, files
 from gan_course.models import build
 from gan_course.settings import place
 from gan_course.training.recipes import Recipe
 
-FORMAT = 2
-COLUMNS = ("step", "images", "seconds", "loss_d", "loss_g", "d_real", "d_fake")
+FORMAT = 3
+KINDS = {  # what a checkpoint holds beside G_ema and best, which may be None
+    "recipe": dict, "data": dict, "seed": int, "precision": str, "notes": dict, "given": list, "step": int, "images_seen": int,
+    "seconds": float, "changes": list, "G": dict, "D": dict, "opt_g": dict, "opt_d": dict, "rng": Tensor, "torch_state": list,
+    "window": Tensor, "newest": Tensor, "history": list, "snapshots": list, "snapshot_every": int,
+}  # fmt: skip
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """What keeps a file from being written is one line."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"could not save to {folder}: {why}; free some space or choose another folder") from error
+
+
+def prepare(trainer, folder) -> None:
+    """Make the run's folder ready, before any work: config.json, and history.jsonl cut back to the rows that the run knows.
+
+    A killed run has logged more than its checkpoint knows. Raises UserError where the folder cannot be written to.
+    """
+    folder = place(folder)
+    with _writing(folder):
+        (folder / "samples").mkdir(parents=True, exist_ok=True)
+        _save_texts(trainer, folder)
 
 
 def save(trainer, folder) -> None:
     """Write the run to `folder`. Every file is written aside and renamed, checkpoint.pt last: a crash leaves the old one."""
+    prepare(trainer, folder)
     folder = place(folder)
-    try:
-        (folder / "samples").mkdir(parents=True, exist_ok=True)
-        _replace(folder / "config.json", lambda p: p.write_text(json.dumps(config(trainer), indent=1) + "\n", encoding="utf-8"))
-        cut_history(folder, trainer.history)
+    with _writing(folder):
         _save_samples(folder / "samples", trainer.snapshots)
         weights = {k: v.contiguous().cpu() for k, v in trainer.generator().state_dict().items()}
-        meta = {"recipe": json.dumps(asdict(trainer.recipe)), "image_shape": json.dumps(trainer.images.shape)}
-        meta["data"] = trainer.images.name
-        _replace(folder / "generator.safetensors", lambda p: save_file(weights, p, metadata=meta))
+        _save_generator(folder / "generator.safetensors", weights, trainer)
         if trainer.best is not None:
-            best = meta | {key: str(trainer.best[key]) for key in ("step", "frechet")}
-            _replace(folder / "best.safetensors", lambda p: save_file(trainer.best["weights"], p, metadata=best))
-        _replace(folder / "checkpoint.pt", lambda p: torch.save(state(trainer), p))
-    except OSError as error:
-        raise UserError(
-            f"could not save to {folder}: {error.strerror or error}; free some space or choose another folder"
-        ) from error
+            best = {key: trainer.best[key] for key in ("step", "name", "value")}
+            _save_generator(folder / "best.safetensors", trainer.best["weights"], trainer, **best)
+        files.replace(folder / "checkpoint.pt", lambda path: _save_state(trainer, path), sealed=True)
 
 
-def _replace(path: Path, write) -> None:
-    """Write a file beside `path`, then rename it into place."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(handle)
-    try:
-        write(Path(aside))
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+def _save_texts(trainer, folder: Path) -> None:
+    rows = "".join(json.dumps(row) + "\n" for row in trainer.history)
+    files.replace(folder / "config.json", lambda p: p.write_text(json.dumps(config(trainer), indent=1) + "\n", encoding="utf-8"))
+    files.replace(folder / "history.jsonl", lambda p: p.write_text(rows, encoding="utf-8"))
+
+
+def _save_state(trainer, path: Path) -> None:
+    given = [what for what, there in (("networks", trainer.given_networks), ("steps", trainer.given_steps)) if there]
+    settings = {"format": FORMAT, "trainer": type(trainer).__name__, "recipe": asdict(trainer.recipe), "data": _data(trainer.data)}
+    settings |= {"seed": trainer.seed, "precision": trainer.precision, "notes": trainer.notes, "given": given}
+    torch.save(settings | trainer.state_dict(), path)
+    with path.open("ab") as file:  # torch reads what lies before it
+        file.write(b"\n" + files.MARK + files.BLANK)
+
+
+def _save_generator(path: Path, weights: dict[str, Tensor], trainer, **more) -> None:
+    """One entry of metadata in a fixed order: equal runs write equal files."""
+    about = {"recipe": asdict(trainer.recipe), "image_shape": trainer.data.shape, "data": trainer.data.name, **more}
+    about |= {"networks": "handed in" if trainer.given_networks else "the recipe's", "seal": (files.MARK + files.BLANK).decode()}
+    files.replace(path, lambda p: save_file(weights, p, metadata={"gan_course": json.dumps(about)}), sealed=True)
 
 
 def append_history(folder, row: dict) -> None:
     """Add one row to history.jsonl, so that a run can be watched from outside."""
-    place(folder).mkdir(parents=True, exist_ok=True)
-    with open(place(folder) / "history.jsonl", "a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    folder = place(folder)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "history.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
 
 
-def cut_history(folder, rows: list[dict]) -> None:
-    """Make history.jsonl hold these rows and no later ones: a killed run has logged more than its checkpoint knows."""
-    _replace(place(folder) / "history.jsonl", lambda p: p.write_text("".join(json.dumps(r) + "\n" for r in rows), "utf-8"))
+def sweep(folder) -> None:
+    """Remove half-written files that a killed run left behind. Only for who holds the run's lock: another may be writing."""
+    folder = place(folder)
+    files.sweep(folder, "checkpoint.pt", "config.json", "history.jsonl", "*.safetensors")
+    files.sweep(folder / "samples", "step-*.png")
 
 
 def config(trainer) -> dict:
     """What a reader needs to know to repeat the run."""
     return asdict(trainer.recipe) | {
-        "data": trainer.images.name,
-        "n_images": len(trainer.images),
+        "data": trainer.data.name,
+        "n_images": len(trainer.data),
         "seed": trainer.seed,
         "precision": trainer.precision,
         "device": str(trainer.device),
@@ -81,144 +115,180 @@ def config(trainer) -> dict:
         "changes": trainer.changes,
         "seconds": round(trainer.seconds, 1),
         **trainer.notes,
-        "versions": {"gan_course": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {"gan_course": __version__, "torch": torch.__version__, "python": platform.python_version()} | commit(),
     }
 
 
-def state(trainer) -> dict:
-    """Everything that decides how the run goes on, as tensors and plain values (`torch.load(weights_only=True)` reads it)."""
-    return {
-        "format": FORMAT,
-        "recipe": asdict(trainer.recipe),
-        "data": _data(trainer.images),
-        "seed": trainer.seed,
-        "precision": trainer.precision,
-        "step": trainer.step,
-        "images_seen": trainer.images_seen,
-        "changes": trainer.changes,
-        "seconds": trainer.seconds,
-        "G": trainer.G.state_dict(),
-        "D": trainer.D.state_dict(),
-        "G_ema": None if trainer.G_ema is None else trainer.G_ema.state_dict(),
-        "opt_g": trainer.opt_g.state_dict(),
-        "opt_d": trainer.opt_d.state_dict(),
-        "rng": trainer.rng.get_state(),
-        "torch_state": trainer.torch_state(),
-        "window": trainer._window,
-        "newest": trainer._newest,
-        "history": torch.tensor([[row[c] for c in COLUMNS] for row in trainer.history], dtype=torch.float64),
-        "scores": {row["step"]: row["frechet"] for row in trainer.history if "frechet" in row},
-        "best": trainer.best,
-        "snapshot_steps": [step for step, _ in trainer.snapshots],
-        "snapshots": [images for _, images in trainer.snapshots],
-        "snapshot_every": trainer.snapshot_every,
-    }
+@functools.cache
+def commit() -> dict[str, str]:
+    """{"commit": …} of the checkout that this code is run from, with -dirty where it was changed; {} outside of one."""
+    package = Path(__file__).parents[1]
+    try:
+        git = functools.partial(subprocess.run, cwd=package, capture_output=True, text=True, timeout=10, check=True)
+        git(["git", "ls-files", "--error-unmatch", "__init__.py"])  # an installed package may lie in somebody's repository
+        return {"commit": git(["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]).stdout.strip()}
+    except (OSError, subprocess.SubprocessError):
+        return {}
 
 
-def resume(cls, folder, images, recipe: Recipe | None, seed: int | None):
+def resume(cls, folder, data, recipe: Recipe | None, given: dict):
     """See `Trainer.resume`."""
-    saved = load(place(folder) / "checkpoint.pt")
-    made_with = Recipe(**{k: tuple(v) if k == "betas" else v for k, v in saved["recipe"].items()})
+    path = place(folder) / "checkpoint.pt"
+    saved = load(path)
+    made_with = Recipe.restored(saved["recipe"])
     wrong = made_with.differences(recipe) if recipe is not None else []
-    if seed is not None and seed != saved["seed"]:
-        wrong.append(f"seed: {saved['seed']} here, {seed} there")
-    if saved["data"] != _data(images):
-        wrong.append(f"data: {saved['data']} here, {_data(images)} there")
+    mine = {"seed": saved["seed"], "precision": saved["precision"], "data": saved["data"], "trainer": saved["trainer"]}
+    theirs = {"data": _data(data), "trainer": cls.__name__}
+    theirs |= {key: given[key] for key in ("seed", "precision") if given.get(key) not in (None, "auto")}
+    wrong += [f"{key}: {mine[key]} here, {value} there" for key, value in theirs.items() if mine[key] != value]
+    wrong += [f"{what}: its own here, none there" for what in saved["given"] if not given.get(what)]
     if wrong:
         raise UserError(f"{folder} was trained with other settings (checkpoint here, yours there): {'; '.join(wrong)}")
-    trainer = cls(made_with, images, seed=saved["seed"], precision=saved["precision"])
-    for name in ("G", "D", "G_ema"):
-        if saved[name] is not None:
-            getattr(trainer, name).load_state_dict(saved[name])
-    for optimizer, name in ((trainer.opt_g, "opt_g"), (trainer.opt_d, "opt_d")):
-        groups = optimizer.state_dict()["param_groups"]  # of this device: another one has other flags and another kind of lr
-        optimizer.load_state_dict({"state": saved[name]["state"], "param_groups": groups})
-    trainer.rng.set_state(saved["rng"].cpu())
-    trainer._torch_state = [s.cpu() for s in saved["torch_state"]]
-    trainer._window.copy_(saved["window"])
-    trainer._newest.copy_(saved["newest"])
-    trainer.step, trainer.images_seen, trainer.changes = saved["step"], saved["images_seen"], saved["changes"]
-    trainer.seconds, trainer.snapshot_every = saved["seconds"], saved["snapshot_every"]
-    trainer._set_learning_rates()
-    trainer.history = [_row(values, saved.get("scores", {})) for values in saved["history"].tolist()]
-    trainer.best = saved.get("best")
-    trainer.snapshots = list(zip(saved["snapshot_steps"], (s.cpu() for s in saved["snapshots"]), strict=True))
+    kept = {"notes": saved["notes"]} | given | {"seed": saved["seed"], "precision": saved["precision"]}
+    trainer = cls(made_with, data, **kept)
+    try:
+        trainer.load_state_dict(saved)
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise _damaged(path, type(error).__name__) from error
     return trainer
 
 
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(f"{path} cannot be read ({why}); it is damaged: train again into another folder")
+
+
+@torch.inference_mode(False)
 def load(path: Path) -> dict:
-    """The contents of a checkpoint.pt on the CPU. Raises UserError if it is missing, damaged or of another format."""
+    """The contents of a checkpoint.pt on the CPU, checked. UserError if missing, damaged or of another format."""
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}; give the folder that `train --out` wrote to")
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
+        intact = files.intact(data)
+        if intact is False:
+            raise _damaged(path, "its checksum is another")
+        saved = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        if intact is None and (saved.get("format") == FORMAT or zipfile.ZipFile(path).testzip()):
+            raise _damaged(path, "its checksum is missing or another")
+        if saved.get("format") == 2:
+            saved = _from_format_2(saved, path.parent)
+    except UserError:
+        raise
     except Exception as error:  # torch raises many kinds for a damaged file
+        raise _damaged(path, type(error).__name__) from error
+    if saved.get("format") != FORMAT:
         raise UserError(
-            f"{path} cannot be read ({type(error).__name__}); it is damaged: train again into another folder"
-        ) from error
-    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
-        raise UserError(f"{path} is not a checkpoint of this version of gan_course (format {FORMAT}); train again")
+            f"{path} is not a checkpoint of this version of gan_course (format {FORMAT}); train again into another folder"
+        )
+    if wrong := _wrong(saved):
+        raise _damaged(path, wrong)
     return saved
 
 
-def load_config(folder) -> dict:
-    """The config.json of a run. Raises UserError if there is none."""
-    path = place(folder) / "config.json"
+def _wrong(saved: dict) -> str | None:
+    """What is wrong with the structure of a checkpoint; what is inside the networks' states they find themselves."""
+    for key, kind in KINDS.items():
+        if not isinstance(saved.get(key), kind) or isinstance(saved[key], bool):
+            return f"{key} is no {kind.__name__}"
+        if kind in (int, float) and key != "seed" and not 0 <= saved[key] < 2**63:
+            return f"{key} is {saved[key]}"
+    if missing := {"G_ema", "best", "trainer"} - set(saved):
+        return f"{missing.pop()} is missing"
+    if not all(isinstance(row, dict) and {"step", "images", "seconds"} <= set(row) for row in saved["history"]):
+        return "the history is none"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"no readable {path} ({type(error).__name__}); give the folder that `train --out` wrote to") from error
+        Recipe.restored(saved["recipe"])
+    except (ValueError, TypeError) as error:
+        return str(error)
+    return None
 
 
-def made_for(path) -> str | None:
-    """Name of the data set that a saved generator was trained on; None if the file does not say."""
-    path = place(path)
-    return artefacts.read(path if path.suffix == ".safetensors" else path / "generator.safetensors")[1].get("data")
+def _from_format_2(saved: dict, folder: Path) -> dict:
+    """A checkpoint of the version before, with its history as rows and its notes from config.json, where they stood."""
+    columns, scores = ("step", "images", "seconds", "loss_d", "loss_g", "d_real", "d_fake"), saved.get("scores", {})
+    rows = [dict(zip(columns, values, strict=True)) for values in saved["history"].tolist()]
+    rows = [row | {"step": int(row["step"]), "images": int(row["images"])} for row in rows]
+    rows = [row | ({"frechet": scores[row["step"]]} if row["step"] in scores else {}) for row in rows]
+    best = saved.get("best") and {"name": "frechet", "value": saved["best"]["frechet"]} | saved["best"]
+    try:
+        there = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        notes = {key: there[key] for key in ("scale", "command") if key in there}
+    except (OSError, ValueError, TypeError):
+        notes = {}
+    snapshots = list(zip(saved["snapshot_steps"], saved["snapshots"], strict=True))
+    new = {"format": FORMAT, "trainer": "Trainer", "notes": notes, "given": []}
+    return saved | new | {"history": rows, "best": best, "snapshots": snapshots}
 
 
-def load_generator(path) -> nn.Module:
-    """A generator in eval mode from a run's folder or a .safetensors file that `save` wrote.
-
-    Raises UserError if it is missing or damaged.
-    """
+def _generator_file(path) -> tuple[Path, dict[str, Tensor], dict]:
+    """(file, weights, what the file says about them) of a run's folder or a .safetensors file."""
     path = place(path)
     file = path if path.suffix == ".safetensors" else path / "generator.safetensors"
     if not file.is_file():
         raise UserError(f"no generator at {file}; give the folder that `train --out` wrote to")
     weights, meta = artefacts.read(file)
+    intact = files.intact(file.read_bytes())
+    if intact is False or (intact is None and "gan_course" in meta):
+        raise UserError(f"{file} cannot be read (its checksum is another); it is damaged: save it again from its run")
     try:
-        made_with = Recipe(**json.loads(meta["recipe"]))
-        G, _ = build(made_with.architecture, json.loads(meta["image_shape"]), generator=made_with.generator)
+        about = (
+            json.loads(meta["gan_course"]) if "gan_course" in meta else {k: json.loads(meta[k]) for k in ("recipe", "image_shape")}
+        )
+        return file, weights, {"data": meta.get("data")} | about
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{file} cannot be read ({type(error).__name__}); it is damaged or of another version") from error
+
+
+def made_for(path) -> str | None:
+    """Name of the data set that a saved generator was trained on; None if the file does not say."""
+    return _generator_file(path)[2]["data"]
+
+
+def load_generator(path, G: nn.Module | None = None) -> nn.Module:
+    """A generator in eval mode from a run's folder or a .safetensors file that `save` wrote.
+
+    G: the network that the weights go into, for runs whose networks were handed in. UserError if it is missing or damaged.
+    """
+    file, weights, about = _generator_file(path)
+    if G is None and about.get("networks") == "handed in":
+        raise UserError(f"{file} holds the weights of a network that was handed in: load_generator(path, G=…)")
+    try:
+        made_with = Recipe.restored(about["recipe"])
+        G = G or build(made_with.architecture, about["image_shape"], generator=made_with.generator)[0]
         G.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{file} cannot be read ({type(error).__name__}); it is damaged or of another version") from error
     return G.eval().requires_grad_(False)
 
 
-def _row(values, scores: dict[int, float]) -> dict:
-    row = {c: int(v) if c in ("step", "images") else v for c, v in zip(COLUMNS, values, strict=True)}
-    return row | ({"frechet": scores[row["step"]]} if row["step"] in scores else {})
-
-
-def _data(images) -> dict:
-    return {"name": images.name, "split": images.split, "n": len(images), "shape": list(images.shape)}
+def _data(data) -> dict:
+    return {"name": data.name, "split": data.split, "n": len(data), "shape": list(data.shape)}
 
 
 def _save_samples(folder: Path, snapshots) -> None:
-    wanted = {f"step-{step:07d}.png": images for step, images in snapshots}
-    for name, images in wanted.items():
+    wanted = {f"step-{step:07d}.png": samples for step, samples in snapshots}
+    for name, samples in wanted.items():
         if not (folder / name).exists():
-            _replace(folder / name, lambda p, images=images: Image.fromarray(tile(images)).save(p, format="PNG"))
+            files.replace(folder / name, lambda p, samples=samples: Image.fromarray(picture(samples)).save(p, format="PNG"))
     for path in folder.glob("step-*.png"):
         if path.name not in wanted:
             path.unlink()
 
 
-def tile(images, columns: int = 8):
-    """uint8 (N, C, H, W) → one picture, uint8 (rows·H, columns·W) or (rows·H, columns·W, 3); empty places are black."""
-    n, c, h, w = images.shape
+def picture(samples: Tensor, columns: int = 8):
+    """Samples as one picture of bytes: images (N, C, H, W) in rows, true size, black where there is none; points as dots.
+
+    → uint8 (height, width), or (height, width, 3) in colour.
+    """
+    samples = samples.cpu()
+    if samples.dim() == 2:
+        dots = torch.full((256, 256), 255, dtype=torch.uint8)
+        column, row = ((samples.clamp(-1.25, 1.25) * torch.tensor([1, -1]) / 2.5 + 0.5) * 255).round().long().T
+        dots[row, column] = 0
+        return dots.numpy()
+    n, c, h, w = samples.shape
     rows = -(-n // columns)
     full = torch.zeros(rows * columns, c, h, w, dtype=torch.uint8)
-    full[:n] = images.cpu()
-    picture = full.view(rows, columns, c, h, w).permute(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c).numpy()
-    return picture[:, :, 0] if c == 1 else picture
+    full[:n] = samples
+    sheet = full.view(rows, columns, c, h, w).permute(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c).numpy()
+    return sheet[:, :, 0] if c == 1 else sheet

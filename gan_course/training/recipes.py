@@ -12,6 +12,8 @@ class Recipe:
     `generator` and `discriminator` hold the arguments of the two networks (`gan_course.models`). `ema` is the decay per
     step of the averaged generator weights; 0 keeps no average. `d_steps` counts D steps for each G step. `decay_steps`: both
     learning rates fall linearly to 0 over so many steps (0: they stay). `flip`: real images are mirrored half of the time.
+    `penalty` names one of `losses.PENALTIES` ("": none), which is added to D's loss every `penalty_every` steps, times
+    `penalty_weight` and times `penalty_every`.
     """
 
     name: str
@@ -27,6 +29,21 @@ class Recipe:
     ema: float = 0.0
     decay_steps: int = 0
     flip: bool = False
+    penalty: str = ""
+    penalty_weight: float = 1.0
+    penalty_every: int = 1
+
+    @classmethod
+    def restored(cls, values: dict) -> "Recipe":
+        """The recipe that `asdict` turned into these values, through JSON or not. ValueError for unknown names or other types."""
+        usual = asdict(cls(""))
+        for key, value in values.items():
+            if key not in usual:
+                raise ValueError(f"a recipe has no {key!r}")
+            kind = (list, tuple) if key == "betas" else (int, float) if type(usual[key]) is float else type(usual[key])
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise ValueError(f"{key}={value!r} is no {type(usual[key]).__name__}")
+        return cls(**{k: tuple(v) if k == "betas" else v for k, v in values.items()})
 
     def differences(self, other: "Recipe") -> list[str]:
         """Lines like `lr_g: 0.001 here, 0.002 there` for every hyper-parameter that differs."""

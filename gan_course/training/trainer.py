@@ -1,28 +1,28 @@
-"""The `Trainer`: one D step and one G step that read like the paper, and the bookkeeping around them."""
+"""The `Trainer`: runs a game, watches it, keeps it."""
 
 import copy
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from gan_course import UserError
-from gan_course.data import mirror_half
-from gan_course.losses import LOSSES
-from gan_course.models import build, recompute_batch_norm
+from gan_course.losses import LOSSES, PENALTIES
 from gan_course.sampling import draw, noise, sample
-from gan_course.training import checkpoint
+from gan_course.training import checkpoint, watchers
+from gan_course.training.game import NOTED, Game
+from gan_course.training.interruption import interruptible
+from gan_course.training.own_steps import own_steps
+from gan_course.training.precision import faster_precision
 from gan_course.training.recipes import Recipe
+from gan_course.training.watchers import LOG_EVERY
 
 PRECISIONS = ("auto", "fp32", "bf16")
-NOTED = ("loss_d", "loss_g", "d_real", "d_fake")
-LOG_EVERY = 20  # steps behind one row of the history
-MAX_SNAPSHOTS = 32
 PLAIN_STEPS = 5  # before a CUDA graph is recorded: they initialise libraries and Adam
 SAVE_EVERY = 30.0  # seconds between checkpoints of a run that has an `out` folder
 
@@ -31,106 +31,80 @@ class Diverged(RuntimeError):
     """A loss became NaN or infinite; the message says since when and what to try."""
 
 
-class Trainer:
-    """Trains the G and D of a recipe on `images`; the same seed gives the same numbers on the same machine.
+class Trainer(Game):
+    """Trains G and D on a data set; the same seed gives the same numbers on the same machine.
 
-    recipe: hyper-parameters (`gan_course.training.recipe(name)`). images: uint8 on the device where training runs.
-    precision: "fp32", "bf16" (autocast), or "auto", which times both on the first `run` and keeps the faster.
-    out: a folder that `run` saves to every 30 s, when it ends and when it is interrupted. capture: on CUDA, record the step
-    as a graph and replay it: the same numbers, to tolerance, in less time. scorer: called every `score_every` steps (rounded
-    up to rows of the history) with `n_scored` samples from fixed noise, uint8 (N, C, H, W), averaged weights where there are
-    some; returns a number, lower is better, which the row keeps as "frechet". Its time does not count as training.
+    recipe: hyper-parameters (`gan_course.training.recipe(name)`). data: `Images` or `Points` on the device where training runs.
+    precision: "fp32", "bf16" (autocast), or "auto", which times both on the first `run` and keeps the faster. out: a folder
+    that `run` saves to every 30 s, when it ends and when it is interrupted. networks: your own (G, D) in place of the
+    recipe's. steps: your own (discriminator_step, generator_step), see `own_steps`; they run in fp32 unless told otherwise.
+    watch: called with the trainer after each row of the history, such as a `Score`. notes: whatever else belongs into
+    config.json. capture: on CUDA, record the step as a graph and replay it: the same numbers, to tolerance, in less time.
 
     Public state: `G`, `D`, `step`, `images_seen` (real images shown to D), `seconds` (spent inside `run`), `changes` (what
-    `change` did), `history` (a dict per 20 steps: step, images, seconds, loss_d, loss_g, d_real, d_fake), `snapshots`
-    (pairs of a step and uint8 (64, C, H, W) from fixed noise), `best` (step, frechet and generator weights of the best score).
+    `change` did), `history` (a dict per 20 steps: step, images, seconds, loss_d, loss_g, d_real, d_fake, and scores by name),
+    `snapshots` (pairs of a step and samples of fixed noise, as the data set keeps them), `best` (step, name, value and
+    generator weights of the best score).
     """
 
+    @torch.inference_mode(False)  # what is made in it could not be trained
     def __init__(
         self,
         recipe: Recipe,
-        images,
+        data,
         *,
         seed: int = 0,
         precision: str = "auto",
         out=None,
+        networks: tuple[nn.Module, nn.Module] | None = None,
+        steps: tuple[Callable, Callable] | None = None,
+        watch: Sequence[Callable] = (),
+        notes: dict | None = None,
         capture: bool = True,
-        scorer: Callable[[Tensor], float] | None = None,
-        score_every: int = 1_000,
-        n_scored: int = 5_000,
     ):
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
         if recipe.loss not in LOSSES:
             raise UserError(f"no loss called {recipe.loss!r}; there are: {', '.join(LOSSES)}")
-        if not 2 <= recipe.batch_size <= len(images):
-            raise UserError(f"batch_size {recipe.batch_size} does not fit {len(images)} images; use 2 to {len(images)}")
-        self.recipe, self.images, self.seed, self.precision, self.out = recipe, images, seed, precision, out
-        self.capture, self.scorer, self.score_every, self.n_scored = capture, scorer, score_every, n_scored
-        self.device = images.data.device
-        self.rng = torch.Generator(self.device).manual_seed(seed)  # indices and noise
-        self._torch_state = None  # torch's global random state as this run sees it: initial weights, dropout
-        self._running = False
-        self.notes = {}  # whatever else belongs into config.json
-        with self._own_torch_state():
-            G, D = build(recipe.architecture, images.shape, generator=recipe.generator, discriminator=recipe.discriminator)
-            layout = torch.contiguous_format if self.device.type == "mps" else torch.channels_last  # faster convolutions
-            self.G, self.D = (net.to(self.device, memory_format=layout) for net in (G, D))
-        self._batch_norm_in_d = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in D.modules())
-        self.opt_g, self.opt_d = self._adam(self.G, recipe.lr_g), self._adam(self.D, recipe.lr_d)
-        self.loss = LOSSES[recipe.loss]
-        self._ema_decay = torch.tensor(0.0, device=self.device)
-        self.G_ema = copy.deepcopy(self.G).requires_grad_(False) if recipe.ema else None
-        self.z_fixed = noise(images.fixed, self.G.noise_dim, seed + 1, self.device)
+        if recipe.penalty and recipe.penalty not in PENALTIES:
+            raise UserError(f"no penalty called {recipe.penalty!r}; there are: {', '.join(PENALTIES)}")
+        if not 2 <= recipe.batch_size <= len(data):
+            raise UserError(f"batch_size {recipe.batch_size} does not fit {len(data)} images; use 2 to {len(data)}")
+        if recipe.flip and len(data.shape) != 3:
+            raise UserError(f"{data.name} holds no images to mirror; use flip=False")
+        self.recipe, self.data, self.seed, self.out = recipe, data, seed, out
+        self.precision = "fp32" if steps and precision == "auto" else precision
+        self.given_networks, self.given_steps, self.watch = networks, steps, tuple(watch)
+        self.notes, self.capture = dict(notes or {}), capture and not steps
+        self.device = data.data.device
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """Step 0: a new game, nothing noted yet."""
+        self.begin()
+        if self.given_steps:
+            self.d_step, self.g_step = own_steps(self, *self.given_steps)
+        self.z_fixed = noise(self.data.fixed, self.G.noise_dim, self.seed + 1, self.device)
         self.step, self.images_seen, self.seconds = 0, 0, 0.0
         self.best = None
-        self._scoring = 0.0  # seconds spent in the scorer
-        self.changes = []  # what `change` did, by step
+        self.changes = []
         self.history, self.snapshots, self.snapshot_every = [], [], LOG_EVERY
-        self._newest = torch.full((4,), math.nan, device=self.device)  # loss_d, loss_g, d_real, d_fake
-        self._window = torch.zeros(LOG_EVERY, 4, device=self.device)  # the same of recent steps
-        self._graph, self._plain_steps = None, 0
+        self._off = 0.0  # seconds that do not count
+        self._window = torch.zeros(LOG_EVERY, 4, device=self.device)  # the numbers of recent steps
+        self._graph, self._plain_steps, self._prepared = None, 0, None
 
-    def _adam(self, net: nn.Module, lr: float) -> torch.optim.Adam:
-        cuda = self.device.type == "cuda"  # there the learning rate is a tensor: a captured step reads its newest value
-        lr = torch.tensor(lr, device=self.device) if cuda else lr
-        fused = self.device.type in ("cpu", "cuda")
-        return torch.optim.Adam(net.parameters(), lr=lr, betas=self.recipe.betas, fused=fused, capturable=cuda)
-
-    # ---------------------------------------------------------------- the game
-
-    def d_step(self) -> None:
-        """One discriminator step: raise D on real images, lower it on fakes. G stays as it is."""
-        x_real = self.real_batch()
-        with self.autocast():
-            x_fake = self.G(self.noise()).detach()
-            logits_real, logits_fake = self.judge(x_real, x_fake)
-        loss_d = self.loss.d(logits_real, logits_fake)
-        self.opt_d.zero_grad()
-        loss_d.backward()
-        self.opt_d.step()
-        self._note(loss_d=loss_d, d_real=logits_real.sigmoid().mean(), d_fake=logits_fake.sigmoid().mean())
-
-    def g_step(self) -> None:
-        """One generator step: change G so that D takes its images for real. D stays as it is."""
-        self.D.requires_grad_(False)  # no gradients for weights that will not move
-        with self.autocast():
-            logits_fake = self.D(self.G(self.noise())).float()
-        loss_g = self.loss.g(logits_fake)
-        self.opt_g.zero_grad()
-        loss_g.backward()
-        self.opt_g.step()
-        self.D.requires_grad_(True)
-        self._average_weights()
-        self._note(loss_g=loss_g)
+    # ---------------------------------------------------------------- running
 
     def full_step(self) -> None:
         """The recipe's D steps, then one G step."""
         if self.recipe.decay_steps:
             self._set_learning_rates()
         self._ema_decay.fill_(min(self.recipe.ema, (1 + self.step) / (10 + self.step)))  # forgets the initial weights quickly
-        self._graph.replay() if self._graph is not None else self._steps()
-        self._window[self.step % LOG_EVERY] = self._newest
+        if self._graph is not None:
+            self._graph.replay()
+        else:
+            self._steps()
+        self._window[self.step % LOG_EVERY] = self.newest
         self.step += 1
         self.images_seen += self.recipe.batch_size * self.recipe.d_steps
 
@@ -139,95 +113,76 @@ class Trainer:
             self.d_step()
         self.g_step()
 
-    def judge(self, x_real: Tensor, x_fake: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits for both, in one pass, which is faster; BatchNorm sees real and fake apart."""
-        x = torch.cat([x_real, x_fake])
-        return (self.D(x, groups=2) if self._batch_norm_in_d else self.D(x)).float().chunk(2)
-
-    def real_batch(self) -> Tensor:
-        """batch_size random training images, (N, C, H, W) in [-1, 1], half of them mirrored if the recipe says so."""
-        size = (self.recipe.batch_size,)
-        x = self.images.batch(torch.randint(len(self.images), size, generator=self.rng, device=self.device))
-        if self.recipe.flip:
-            x = mirror_half(x, self.rng)
-        return x
-
-    def noise(self) -> Tensor:
-        """batch_size draws of z ~ N(0, 1), (N, noise_dim)."""
-        return torch.randn(self.recipe.batch_size, self.G.noise_dim, generator=self.rng, device=self.device)
-
-    def autocast(self):
-        """bfloat16 for the matrix products when the precision is bf16; weights, losses and Adam stay float32."""
-        cuda = self.device.type == "cuda"  # a captured step must not keep casts from one replay to the next
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=not cuda)
-
-    @torch.no_grad()
-    def _average_weights(self) -> None:
-        if self.G_ema is not None:
-            for mean, now in zip(self.G_ema.parameters(), self.G.parameters(), strict=True):
-                mean.lerp_(now, 1 - self._ema_decay)  # in place: temporaries of this size cost more than the arithmetic
-
-    @torch.no_grad()
-    def _note(self, **values: Tensor) -> None:
-        for name, value in values.items():
-            self._newest[NOTED.index(name)] = value.detach()
-
-    # ---------------------------------------------------------------- running
-
     def run(self, steps: int | None = None, seconds: float | None = None, report=None, save=True) -> "Trainer":
         """Train for `steps` more steps or `seconds` more seconds, whichever ends first.
 
         report(self) is called every two seconds, so that a long run need not be silent. save=False leaves saving to the
         caller, for one who runs many short slices.
 
-        Ctrl-C (the notebook's stop button) finishes the step at hand, saves if there is an `out` folder and then raises
-        KeyboardInterrupt; run() again goes on. Raises Diverged when a loss is no longer finite.
+        Ctrl-C (the notebook's stop button) or SIGTERM finishes the step at hand, saves if there is an `out` folder and then
+        ends, Ctrl-C with KeyboardInterrupt; run() again goes on. Raises Diverged when a loss is no longer finite, UserError
+        when the folder cannot be written to, which is tried first.
         """
         if steps is None and seconds is None:
             raise UserError("run() needs steps=… or seconds=…")
+        save = save and self.out is not None
+        if self.out is not None and self._prepared != self.out:
+            checkpoint.prepare(self, self.out)
+            self._prepared = self.out
         if self.precision == "auto":
-            self.precision = faster_precision(self.recipe, self.images)
+            self.precision = faster_precision(self._throw_away, self.device)
         last = math.inf if steps is None else self.step + steps
         start, before = self._clock(), self.seconds
         until, saved, reported = math.inf if seconds is None else start + seconds, start, start
-        with self._own_torch_state(), _interrupt_between_steps() as interrupted:
-            self.G.train(), self.D.train()
+        with interruptible() as interrupted, self.ready():
             if not self.snapshots:
-                self._take_snapshot()
+                watchers.snapshots(self)
             while self.step < last and self._clock() < until and not interrupted():
                 self._capture()
                 self.full_step()
                 if self.step % LOG_EVERY == 0:
                     self.seconds = before + self._clock() - start
-                    self._log()
+                    self._tell_watchers()
                     if report is not None and self._clock() - reported > 2:
                         report(self)
                         reported = self._clock()
-                if save and self.out is not None and self._clock() - saved > SAVE_EVERY:
+                if save and self._clock() - saved > SAVE_EVERY:
                     self.save()
                     saved = self._clock()
             self._check_finite()  # waits for the device, so the time below is the work's
             self.seconds = before + self._clock() - start
-            if save and self.out is not None:
+            if save:
                 self.save()
-            if interrupted():
-                raise KeyboardInterrupt
         return self
 
+    def _throw_away(self, precision: str) -> "Trainer":
+        return type(self)(self.recipe, self.data, precision=precision, networks=self.given_networks)
+
     def _clock(self) -> float:
-        """Seconds, without those spent in the scorer."""
-        return time.perf_counter() - self._scoring
+        return time.perf_counter() - self._off
+
+    @contextmanager
+    def off_the_clock(self) -> Iterator[None]:
+        """Time inside this block does not count as training."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._off += time.perf_counter() - start
 
     def _capture(self) -> None:
         """On CUDA, after a few plain steps: record the whole step as a CUDA graph, which replays without Python's overhead."""
         if self.device.type != "cuda" or not self.capture or self._graph is not None:
+            return
+        if self.recipe.penalty and self.recipe.penalty_every > 1:  # its steps are not all alike
             return
         self._plain_steps += 1
         if self._plain_steps <= PLAIN_STEPS:
             return
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.rng)
-        self.opt_d.zero_grad(), self.opt_g.zero_grad()  # gradients of plain steps would stay outside the graph's memory
+        self.opt_d.zero_grad()  # gradients of plain steps would stay outside the graph's memory
+        self.opt_g.zero_grad()
         torch.cuda.synchronize(self.device)
         with torch.cuda.graph(graph):
             self._steps()
@@ -235,11 +190,10 @@ class Trainer:
 
     def substep(self, which: str) -> None:
         """One step by hand for looking closely: "d", "g" or "both". Only "both" counts as a step of the run."""
-        with self._own_torch_state():
-            self.G.train(), self.D.train()
+        with self.ready():
             {"d": self.d_step, "g": self.g_step, "both": self.full_step}[which]()
             if which == "both" and self.step % LOG_EVERY == 0:
-                self._log()
+                self._tell_watchers()
 
     def change(self, **settings) -> None:
         """Change lr_g, lr_d, d_steps or loss from the next step on. `recipe` follows, `changes` and config.json remember.
@@ -272,53 +226,17 @@ class Trainer:
                     group["lr"] = lr * left
 
     def reset(self) -> None:
-        """Start over, in place: step 0 of the recipe as it stands, same data, seed and precision. Files already saved stay."""
-        kept = {name: getattr(self, name) for name in ("seed", "precision", "out", "capture", "scorer", "score_every", "n_scored")}
-        self.__init__(self.recipe, self.images, **kept)
+        """Start over, in place: step 0 of the recipe as it stands, all else as it was given. Files already saved stay."""
+        self._start_over()
 
-    def latest(self) -> dict[str, float]:
-        """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""
-        return dict(zip(NOTED, self._newest.tolist(), strict=True))
+    def means(self) -> dict[str, float]:
+        """The same four, each averaged over the last `LOG_EVERY` steps."""
+        return dict(zip(NOTED, self._window.mean(0).tolist(), strict=True))
 
-    @torch.no_grad()
-    def measure(self, n: int = 256) -> dict[str, float]:
-        """loss_d, loss_g, d_real and d_fake as the networks stand, on one batch that is always the same; nothing learns or moves.
-
-        As in training: BatchNorm uses the batch, dropout is on (the same units each time).
-        """
-        G, D = (copy.deepcopy(net).train() for net in (self.G, self.D))  # their running averages would move
-        rng = torch.Generator().manual_seed(self.seed)
-        x_real = self.images.batch(torch.randint(len(self.images), (n,), generator=rng).to(self.device))
-        z = noise(n, G.noise_dim, self.seed, self.device)
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(self.seed)
-            real, fake = D(x_real).float(), D(G(z)).float()
-        values = self.loss.d(real, fake), self.loss.g(fake), real.sigmoid().mean(), fake.sigmoid().mean()
-        return {name: value.item() for name, value in zip(NOTED, values, strict=True)}
-
-    def _log(self) -> None:
+    def _tell_watchers(self) -> None:
         self._check_finite()
-        loss_d, loss_g, d_real, d_fake = self._window.mean(0).tolist()
-        row = {"step": self.step, "images": self.images_seen, "seconds": round(self.seconds, 3)}
-        self.history.append(row | {"loss_d": loss_d, "loss_g": loss_g, "d_real": d_real, "d_fake": d_fake})
-        if self.scorer is not None and self.step % self.score_every < LOG_EVERY:
-            self.history[-1]["frechet"] = self._score()
-        if self.out is not None:
-            checkpoint.append_history(self.out, self.history[-1])
-        if self.step % self.snapshot_every == 0:
-            self._take_snapshot()
-
-    def _score(self) -> float:
-        """The scorer's number for the generator as it is now; the best one's weights are kept."""
-        start = time.perf_counter()
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            G = self.generator(n_statistics=min(2_000, self.n_scored))
-            value = float(self.scorer(sample(G, self.n_scored, self.seed, keep=self.images.kept)))
-        if self.best is None or value < self.best["frechet"]:
-            weights = {k: v.cpu().contiguous().clone() for k, v in G.state_dict().items()}
-            self.best = {"step": self.step, "frechet": value, "weights": weights}
-        self._scoring += time.perf_counter() - start
-        return value
+        for watcher in (watchers.history, *self.watch, watchers.file, watchers.snapshots):
+            watcher(self)
 
     def _check_finite(self) -> None:
         filled = LOG_EVERY if self.step % LOG_EVERY == 0 else self.step % LOG_EVERY
@@ -336,34 +254,34 @@ class Trainer:
     def generator(self, n_statistics: int = 2_000) -> nn.Module:
         """A copy of G for making images: eval mode, averaged weights where the recipe keeps them.
 
-        BatchNorm's statistics of averaged weights are computed afresh from `n_statistics` fixed z.
+        BatchNorm's statistics of averaged weights are computed afresh from `n_statistics` fixed z: these weights never saw
+        the ones that the live weights collected.
         """
         G = copy.deepcopy(self.G if self.G_ema is None else self.G_ema).requires_grad_(False)
         if self.G_ema is not None:
-            recompute_batch_norm(G, noise(n_statistics, G.noise_dim, 0, self.device))
+            y = self.classes(n_statistics)
+            parts = iter(() if y is None else y.split(500))  # update_bn hands on z alone
+            hook = G.register_forward_pre_hook(lambda _, z: (*z, *islice(parts, 1)))
+            update_bn(noise(n_statistics, G.noise_dim, 0, self.device).split(500), G)
+            hook.remove()
         return G.eval()
 
     def best_generator(self) -> nn.Module:
         """The generator of the best score so far, in eval mode. UserError if nothing was scored yet."""
         if self.best is None:
-            raise UserError("no score was taken yet; give the Trainer a scorer and train past score_every steps")
+            raise UserError("no score was taken yet; give the Trainer watch=[Score(…)] and train past its first one")
         G = copy.deepcopy(self.G).requires_grad_(False)
         G.load_state_dict(self.best["weights"])
         return G.eval()
 
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """n samples from fresh noise as the data set keeps them; sample i of a seed is the same whatever n is."""
-        return sample(self.generator(), n, seed, keep=self.images.kept)
+    def sample(self, n: int, seed: int = 0, y=None) -> Tensor:
+        """n samples from fresh noise as the data set keeps them; sample i of a seed is the same whatever n is. y: classes."""
+        return sample(self.generator(), n, seed, self.classes(n) if y is None else y, self.data.kept)
 
     def snapshot(self) -> Tensor:
         """What G makes of the fixed noise vectors now: uint8 (64, C, H, W), or float32 (512, 2) for points."""
-        return draw(self.generator(n_statistics=500), self.z_fixed, keep=self.images.kept)
-
-    def _take_snapshot(self) -> None:
-        self.snapshots.append((self.step, self.snapshot().cpu()))
-        if len(self.snapshots) > MAX_SNAPSHOTS:  # keep every second one and take them half as often from here on
-            self.snapshot_every *= 2
-            self.snapshots = [s for s in self.snapshots if s[0] % self.snapshot_every == 0]
+        y = self.classes(len(self.z_fixed))
+        return draw(self.generator(n_statistics=500), self.z_fixed, y, self.data.kept, check=False)
 
     # ---------------------------------------------------------------- keeping
 
@@ -373,94 +291,58 @@ class Trainer:
         checkpoint.save(self, self.out if out is None else out)
 
     @classmethod
-    def resume(cls, folder, images, recipe: Recipe | None = None, seed: int | None = None) -> "Trainer":
-        """The run saved in `folder`, ready to go on as if it had never stopped.
+    def resume(cls, folder, data, recipe: Recipe | None = None, **given) -> "Trainer":
+        """The run saved in `folder`, ready to go on as if it had never stopped. `given`: what the constructor takes.
 
-        Raises UserError if the checkpoint is missing or damaged, or was made with another recipe, seed or data.
+        Raises UserError if the checkpoint is missing or damaged, or was made with another recipe, seed, precision or data.
         """
-        return checkpoint.resume(cls, folder, images, recipe, seed)
+        return checkpoint.resume(cls, folder, data, recipe, given)
 
-    @contextmanager
-    def _own_torch_state(self):
-        """Swap this run's copy of torch's global random state in, and back out afterwards."""
-        outer = _get_torch_state(self.device)
-        if self._torch_state is None:
-            torch.manual_seed(self.seed)
-        else:
-            _set_torch_state(self.device, self._torch_state)
-        self._running = True
-        try:
-            yield
-        finally:
-            self._torch_state, self._running = self.torch_state(), False
-            _set_torch_state(self.device, outer)
+    def state_dict(self) -> dict:
+        """Everything that decides how the run goes on, as tensors and plain values (`torch.load(weights_only=True)` reads it)."""
+        return {
+            "step": self.step,
+            "images_seen": self.images_seen,
+            "seconds": self.seconds,
+            "changes": self.changes,
+            "G": self.G.state_dict(),
+            "D": self.D.state_dict(),
+            "G_ema": None if self.G_ema is None else self.G_ema.state_dict(),
+            "opt_g": self.opt_g.state_dict(),
+            "opt_d": self.opt_d.state_dict(),
+            "rng": self.rng.get_state(),
+            "torch_state": self.random.get(),
+            "window": self._window,
+            "newest": self.newest,
+            "history": self.history,
+            "best": self.best,
+            "snapshots": self.snapshots,
+            "snapshot_every": self.snapshot_every,
+        }
 
-    def torch_state(self) -> list[Tensor]:
-        """torch's global random state as this run sees it (dropout draws from it): the CPU's, then the GPU's."""
-        return _get_torch_state(self.device) if self._running else self._torch_state
+    @torch.inference_mode(False)
+    def load_state_dict(self, saved: dict) -> None:
+        """Go on from such a state, which a trainer of the same recipe, data and precision has written.
 
-
-def faster_precision(recipe: Recipe, images, rounds: int = 5, steps: int = 4) -> str:
-    """Time a few steps of throw-away runs in fp32 and bf16, in turn; "bf16" if its median is at least 10 % faster.
-
-    A device without bfloat16 of its own needs many times as long: one matrix product tells, or the first round in which bf16
-    takes twice as long.
-    """
-    if _product_seconds(images.data.device, torch.bfloat16) > 2 * _product_seconds(images.data.device, torch.float32):
-        return "fp32"
-    runs = {p: Trainer(recipe, images, precision=p) for p in ("fp32", "bf16")}
-    times = {p: [] for p in runs}
-    for r in range(rounds + 1):
-        for p, trainer in runs.items():
-            start = time.perf_counter()
-            for _ in range(steps if r else 1):  # the first round warms up
-                trainer.substep("both")
-            trainer.latest()  # waits for the device
-            times[p].append(time.perf_counter() - start)
-        if times["bf16"][-1] > 2 * times["fp32"][-1]:
-            return "fp32"
-    fp32, bf16 = (sorted(t[1:])[rounds // 2] for t in times.values())
-    return "bf16" if bf16 < 0.9 * fp32 else "fp32"
-
-
-def _product_seconds(device: torch.device, dtype: torch.dtype, n: int = 512, rounds: int = 5) -> float:
-    """Median seconds of an n×n matrix product."""
-    x, times = torch.ones(n, n, device=device, dtype=dtype), []
-    for _ in range(rounds + 1):  # the first warms up
-        start = time.perf_counter()
-        (x @ x)[0, 0].item()  # waits for the device
-        times.append(time.perf_counter() - start)
-    return sorted(times[1:])[rounds // 2]
-
-
-@contextmanager
-def _interrupt_between_steps():
-    """Hold Ctrl-C back until the step at hand is done: yields a function that says whether one came. A second one acts at once."""
-    came = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-
-    def handler(signum, frame):
-        if came:
-            raise KeyboardInterrupt
-        came.append(signum)
-
-    previous = signal.signal(signal.SIGINT, handler)
-    try:
-        yield lambda: bool(came)
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def _get_torch_state(device) -> list[Tensor]:
-    states = [torch.get_rng_state()]
-    if device.type == "cuda":
-        states.append(torch.cuda.get_rng_state(device))
-    return states
-
-
-def _set_torch_state(device, states) -> None:
-    torch.set_rng_state(states[0])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(states[1], device)
+        Raises RuntimeError, KeyError, TypeError or ValueError for a state that does not fit.
+        """
+        for name in ("G", "D", "G_ema"):
+            if (net := getattr(self, name)) is not None:
+                net.load_state_dict(saved[name])
+        for optimizer, name in ((self.opt_g, "opt_g"), (self.opt_d, "opt_d")):
+            groups = optimizer.state_dict()["param_groups"]  # of this device: another one has other flags and another kind of lr
+            optimizer.load_state_dict({"state": saved[name]["state"], "param_groups": groups})
+            for p, state in optimizer.state.items():
+                if not state["exp_avg"].shape == state["exp_avg_sq"].shape == p.shape:
+                    raise ValueError(f"{name} is of other weights")
+        self.rng.set_state(saved["rng"].cpu())
+        self.random.set(saved["torch_state"])
+        for mine, theirs in ((self._window, saved["window"]), (self.newest, saved["newest"])):
+            if mine.shape != theirs.shape:
+                raise ValueError("the numbers of the last steps are missing")
+            mine.copy_(theirs)
+        for name in ("step", "images_seen", "seconds", "snapshot_every", "best"):
+            setattr(self, name, saved[name])
+        self.changes, self.history = list(saved["changes"]), list(saved["history"])
+        self.snapshots = [(step, samples.cpu()) for step, samples in saved["snapshots"]]
+        self._set_learning_rates()

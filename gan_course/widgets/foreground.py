@@ -19,7 +19,7 @@ def train(trainer, *, steps: int | None = None, seconds: float | None = None, re
     show = in_notebook()
     real = trainer.images.data[:64] if real is None else real
 
-    def picture(note: str = "", kind: str = "") -> dict[str, str]:
+    def picture(note: str = "training…", kind: str = "") -> dict[str, str]:
         return {"text/plain": "Training: see the picture.", "text/html": view.static(trainer, steps, seconds, real, note, kind)}
 
     handle = display(picture(), raw=True, display_id=True) if show else None

@@ -11,7 +11,7 @@ from gan_course import UserError, plotting
 from gan_course.illness import off_recipe
 from gan_course.losses import LOSSES
 from gan_course.training import Diverged
-from gan_course.training.trainer import MAX_SNAPSHOTS
+from gan_course.training.watchers import MAX_SNAPSHOTS
 from gan_course.widgets import foreground, view
 from gan_course.widgets.controls import button, line, row
 from gan_course.widgets.driver import Driver

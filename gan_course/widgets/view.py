@@ -12,7 +12,7 @@ from gan_course import plotting
 from gan_course.data import normalise
 from gan_course.illness import diagnose
 from gan_course.losses import LOSSES
-from gan_course.training.trainer import LOG_EVERY
+from gan_course.training.watchers import LOG_EVERY, Score
 from gan_course.widgets.controls import line
 
 SIDE, ACROSS, DOWN = 60, 448, 384  # pixels: about one picture, and the room for all that are shown; files hold all
@@ -98,12 +98,13 @@ def numbers(trainer, moved: Moved | None = None) -> str:
 
 def scoring(trainer) -> tuple[int, int] | None:
     """(steps until the next score is taken, samples that it takes); None for a training that takes none."""
-    if trainer.scorer is None:
+    score = next((watcher for watcher in trainer.watch if isinstance(watcher, Score)), None)
+    if score is None:
         return None
     row = trainer.step - trainer.step % LOG_EVERY + LOG_EVERY
-    while row % trainer.score_every >= LOG_EVERY:
+    while row % score.every >= LOG_EVERY:
         row += LOG_EVERY
-    return row - trainer.step, trainer.n_scored
+    return row - trainer.step, score.n
 
 
 def losses(trainer, mark: int | None = None, moved: Moved | None = None) -> str:
@@ -154,11 +155,12 @@ def wish(trainer, verdict: Verdict, chosen: int) -> str:
     picture = picture[None].repeat_interleave(2 * _scale(picture[None]), 2).repeat_interleave(2 * _scale(picture[None]), 3)
     brighter, darker = (g > 0.1).float().mean().item(), (g < -0.1).float().mean().item()
     output = verdict.outputs[chosen].item()
+    change = "white brighter, black darker" if len(g) == 1 else "more of a colour where it is light, less where it is dark"
     alt = (
         f"What D would change about fake {chosen + 1}: brighter at {brighter:.0%} of its pixels, darker at {darker:.0%}, "
         "the gradient of D's logit by each pixel."
     )
-    told = f"D(G(z)) = {output:.3f}: {'real' if output > 0.5 else 'fake'}. To look more real to D: white brighter, black darker."
+    told = f"D(G(z)) = {output:.3f}: {'real' if output > 0.5 else 'fake'}. To look more real to D: {change}."
     return plotting.grids({"": picture}, 1, alt, width=picture.shape[-1] + 20).html() + _small(told)
 
 

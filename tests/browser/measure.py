@@ -133,7 +133,7 @@ def first_sign(notebook) -> dict[str, float]:
 def shoot(area, path: Path) -> None:
     """A screenshot of a cell's output, small enough for a README."""
     area.screenshot(path=path)
-    Image.open(path).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def seen(area) -> int:

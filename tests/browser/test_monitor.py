@@ -278,12 +278,13 @@ SQUEEZED = """area => {
 
 def test_it_fits_every_page(open_notebook, page):
     """One screen of 1400×900 holds it; at 800 px and at 150 % it is stacked, with the letters of its charts at full size."""
-    scored = "trainer = Trainer(small, digits, precision='fp32', scorer=lambda x: 12.5, score_every=40, n_scored=10)"
+    scored = "from gan_course.training import Score\n"
+    scored += "trainer = Trainer(small, digits, precision='fp32', watch=[Score(lambda x: 12.5, 40, 10)])"
     notebook = open_notebook([f"{SETUP}\n{scored}\ntrainer.run(steps=60)", SHOW])
     notebook.run_all()
     area = notebook.cell(1)
     expect(area.locator("img:visible")).to_have_count(4)
-    expect(area.get_by_text("score: 12.5 at step 40")).to_be_visible()
+    expect(area.get_by_text("score: 12.5 at step 40").first).to_be_visible()
     press(area, "One D step")
     expect(area.get_by_text("only D changed")).to_be_visible()
     for width, height in ((1400, 900), (800, 900), (933, 600)):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import jupytext
 import nbformat
 import pytest
 
@@ -30,6 +31,63 @@ def number(text: str, after: str) -> float:
 
 
 CLAIMS = [
+    Claim(
+        "01",
+        "once the first 200 steps are over, D's loss is below 2 ln 2 and G's above ln 2 nearly all the time",
+        "plotting.losses(trainer.history)",
+        lambda t: min(number(t, "below 2 ln 2 in"), number(t, "above ln 2 in")) > 90,
+    ),
+    Claim(
+        "01",
+        "three of the six rungs took more than a fifth off the distance: BatchNorm, no momentum and averaging. "
+        "No dropout, LeakyReLU and faster G did not: their scores stayed within a fifth.",
+        "plotting.bars(ladder",
+        lambda t: [share < 0.8 for share in rungs(t)] == [False, True, False, True, False, True] and max(rungs(t)) < 1.2,
+    ),
+    Claim(
+        "01",
+        "Your run lies between the two",
+        '"your run": frechet',
+        lambda t: number(t, "images") < number(t, "run") < number(t, "noise"),
+    ),
+    Claim(
+        "01",
+        "the judge is sure of its digit more often, if less often than on real ones",
+        "sure = {name",
+        lambda t: number(t, "classic") < number(t, "averaged") < number(t, "real"),
+    ),
+    Claim(
+        "02",
+        "At `cpu` scale ReLU rises most, to about nine units in ten, α = 0.2 least",
+        "killed |=",
+        lambda t: (
+            number(t, "0.0, after") > max(0.85, number(t, "0.01, after")) and number(t, "0.01, after") > number(t, "0.2, after")
+        ),
+    ),
+    Claim(
+        "02",
+        "where D is sure of both (1.00 and 0.00), G has lost",
+        "run.run(steps=budget.steps)",
+        lambda t: re.search(r"(?m)^Sigmoid  .* D\(x\) 1.00, D\(G\(z\)\) 0.00$", t) is not None and t.count("1.00") == 1,
+    ),
+    Claim(
+        "02",
+        "D keeps telling them from real: D(x) and D(G(z)) stay far apart",
+        "run.run(steps=budget.steps)",
+        lambda t: number(t, "Tanh, data in [0, 1]    800 steps, D(x)") - number(t[t.index("Tanh, data") :], "D(G(z))") > 0.4,
+    ),
+    Claim(
+        "02",
+        "the paper, at 0, lies in its steep middle instead of at a flat end, and G does not get it clean",
+        "values = {name",
+        lambda t: number(t, "Tanh, data in [0, 1]    half") > 0.01 and number(t, "Sigmoid, data in [0, 1] half") < 0.002,
+    ),
+    Claim(
+        "02",
+        "(10⁰, the trained generator), most pixels sit where little passes",
+        "passing = torch.stack",
+        lambda t: number(t, "factor 1:") > 50,
+    ),
     Claim(
         "03",
         "at `cpu` scale the untrained G, whose images are all nearly grey, scores worse",
@@ -202,29 +260,14 @@ CLAIMS = [
         "final = {name:",
         lambda t: scores(t, "mlp-classic")[2] > 0.93 * scores(t, "real test images")[2] and scores(t, "mlp-classic")[3] < 0.05,
     ),
-    Claim(
-        "01",
-        "Averaging did not change the training at all",
-        "Trainer(rung, mnist",
-        lambda t: distance(t, "averaged") < distance(t, "faster G") / 2,
-    ),
-    Claim(
-        "02",
-        "ReLU rises well above it, α = 0.2 stays near it",
-        "killed |=",
-        lambda t: grows(t, "0.0") > 1.5 and grows(t, "0.2") < 1.25,
-    ),
 ]
 
 
-def grows(text: str, alpha: str) -> float:
-    """How many times as many units of lesson 02's D are off after the training as before."""
-    return number(text, f"α = {alpha}, after") / number(text, f"α = {alpha}, before")
-
-
-def distance(text: str, rung: str) -> float:
-    """The race of lesson 01, and the bars that show it: "averaged  2911 steps in 60 s  Fréchet distance 42.4" → 42.4."""
-    return number(re.search(rf"(?m)^{re.escape(rung)} .*$", text)[0], "Fréchet distance")
+def rungs(text: str) -> list[float]:
+    """Each rung's distance over that of the rung before it, from the bars of lesson 01."""
+    names = ("classic", "no dropout", "BatchNorm", "LeakyReLU", "no momentum", "faster G", "averaged")
+    scores = [number(text, f"{name} ") for name in names]
+    return [b / a for a, b in zip(scores, scores[1:], strict=False)]
 
 
 def bar(text: str, name: str) -> float:
@@ -264,14 +307,29 @@ def grid_first(_, early, middle, late, real) -> bool:
     return grid and all(row[1] / real[1] > row[2] / real[2] for row in (early, middle))
 
 
-def stored(lesson: str) -> nbformat.NotebookNode:
-    (path,) = (ROOT / "notebooks" / "solutions").glob(f"{lesson}_*.ipynb")
+def lesson(number: str) -> nbformat.NotebookNode:
+    (path,) = (ROOT / "lessons").glob(f"{number}_*.py")
+    return jupytext.read(path)
+
+
+def prose(number: str) -> str:
+    return " ".join(" ".join(c.source for c in lesson(number).cells if c.cell_type == "markdown").split())
+
+
+def stored(number: str) -> nbformat.NotebookNode:
+    (path,) = (ROOT / "notebooks" / "solutions").glob(f"{number}_*.ipynb")
     return nbformat.read(path, as_version=4)
 
 
-def output(lesson: str, code: str) -> str:
-    """What the cell with these words in it printed, what it showed as text, and the alt texts of its pictures."""
-    (cell,) = [cell for cell in stored(lesson).cells if cell.cell_type == "code" and code in cell.source]
+def output(number: str, code: str) -> str:
+    """What the cell with these words in it printed, what it showed as text, and the alt texts of its pictures.
+
+    Skips a cell that has changed since it was run: then test_lint says that the notebook is not in step with its lesson.
+    """
+    (now,) = [c.source for c in lesson(number).cells if c.cell_type == "code" and code in c.source]
+    cell = next((c for c in stored(number).cells if c.cell_type == "code" and c.source == now), None)
+    if cell is None:
+        pytest.skip("this cell has changed since the outputs were stored")
     parts = []
     for out in cell.outputs:
         parts += [out.get("text", ""), out.get("data", {}).get("text/plain", "")]
@@ -281,8 +339,6 @@ def output(lesson: str, code: str) -> str:
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: f"{c.lesson}: {c.prose[:60]}")
 def test_the_stored_output_shows_what_the_prose_says(claim):
-    (path,) = (ROOT / "lessons").glob(f"{claim.lesson}_*.py")
-    said = " ".join(re.sub(r"(?m)^# ?", "", path.read_text(encoding="utf-8")).split())
-    assert claim.prose in said
+    assert claim.prose in prose(claim.lesson)
     text = output(claim.lesson, claim.code)
     assert claim.holds(text), text

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # name: (file, what stands there, what the mistake makes of it, lesson that must notice, what a reader then sees)
 MUTATIONS = {
     "Tanh removed": (
-        "models.py",
+        "models/networks.py",
         '{"tanh": nn.Tanh,',
         '{"tanh": nn.Identity,',
         "01_mlp_gan",
@@ -23,21 +23,21 @@ MUTATIONS = {
         "D rates real above fake: False",
     ),
     "detach dropped": (
-        "training/trainer.py",
+        "training/game.py",
         "x_fake = self.G(self.noise()).detach()",
         "x_fake = self.G(self.noise())",
         "01_mlp_gan",
         "G received gradients: True",
     ),
     "BatchNorm scale initialised at 0": (
-        "models.py",
+        "models/networks.py",
         "nn.init.ones_(module.weight)",
         "nn.init.zeros_(module.weight)",
         "01_mlp_gan",
         "two z give two images: False",
     ),
     "DCGAN's BatchNorm scales initialised near 0": (
-        "models.py",
+        "models/networks.py",
         "module.weight.normal_(1, 0.02)",
         "module.weight.normal_(0, 0.02)",
         "03_dcgan",

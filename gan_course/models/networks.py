@@ -1,11 +1,14 @@
-"""Generators and discriminators by name. G maps z (N, noise_dim) to images (N, C, H, W) in [-1, 1]; D maps images to logits."""
+"""Generators and discriminators by name: G(z, y=None) makes images in [-1, 1] of noise, D(x, y=None) logits of images.
 
-import copy
+z (N, noise_dim), images (N, C, H, W) or points (N, 2), logits (N, 1). y (N,) are class indices, for networks of `n_classes`.
+"""
+
 import math
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
@@ -19,14 +22,16 @@ class MLPGenerator(nn.Module):
     """The fully connected generator of lesson 01: noise_dim → 256 → 512 → 1024 → C·H·W, Tanh.
 
     z (N, noise_dim) → images (N, C, H, W) in [-1, 1]. `slope` is LeakyReLU's (0: plain ReLU). `output` is "tanh", or to see
-    why it is: "sigmoid" ([0, 1]) or "none" (no limits).
+    why it is: "sigmoid" ([0, 1]) or "none" (no limits). n_classes: the class asked for goes in beside z.
     """
 
-    def __init__(self, image_shape, noise_dim=100, widths=(256, 512, 1024), batch_norm=False, slope=0.0, output="tanh"):
+    def __init__(
+        self, image_shape, noise_dim=100, widths=(256, 512, 1024), batch_norm=False, slope=0.0, output="tanh", n_classes=0
+    ):
         super().__init__()
-        self.image_shape, self.noise_dim = tuple(image_shape), noise_dim
+        self.image_shape, self.noise_dim, self.n_classes = tuple(image_shape), noise_dim, n_classes
         layers = []
-        for n_in, n_out in zip((noise_dim, *widths), widths, strict=False):
+        for n_in, n_out in zip((noise_dim + n_classes, *widths), widths, strict=False):
             layers.append(nn.Linear(n_in, n_out))
             if batch_norm:
                 layers.append(nn.BatchNorm1d(n_out))
@@ -34,21 +39,21 @@ class MLPGenerator(nn.Module):
         self.net = nn.Sequential(*layers, nn.Linear(widths[-1], math.prod(self.image_shape)), OUTPUTS[output]())
         init_batch_norm(self)
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.net(z).unflatten(1, self.image_shape)
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.net(with_classes(z, y, self.n_classes)).unflatten(1, self.image_shape)
 
 
 class MLPDiscriminator(nn.Module):
     """The fully connected discriminator of lesson 01: C·H·W → 512 → 128 → 64 → 1, LeakyReLU(0.2).
 
     images (N, C, H, W) → logits (N, 1): positive means "looks real". Every image is judged on its own, so real and
-    fake images may share one forward pass.
+    fake images may share one forward pass. n_classes: the class that an image is said to be goes in beside it.
     """
 
-    def __init__(self, image_shape, widths=(512, 128, 64), slope=0.2, dropout=0.3):
+    def __init__(self, image_shape, widths=(512, 128, 64), slope=0.2, dropout=0.3, n_classes=0):
         super().__init__()
-        self.image_shape = tuple(image_shape)
-        layers, n_in = [nn.Flatten()], math.prod(self.image_shape)
+        self.image_shape, self.n_classes = tuple(image_shape), n_classes
+        layers, n_in = [nn.Flatten()], math.prod(self.image_shape) + n_classes
         for n_out in widths:
             layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(slope)]
             if dropout:
@@ -56,8 +61,21 @@ class MLPDiscriminator(nn.Module):
             n_in = n_out
         self.net = nn.Sequential(*layers, nn.Linear(n_in, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.net(with_classes(x, y, self.n_classes))
+
+    def pair(self, x_real: Tensor, x_fake: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits of both, each image with its class in y, in one pass."""
+        return self(torch.cat([x_real, x_fake]), y if y is None else torch.cat([y, y])).chunk(2)
+
+
+def with_classes(x: Tensor, y: Tensor | None, n_classes: int) -> Tensor:
+    """x (N, …) flattened, with the classes y (N,) as n_classes zeros and a one behind it; x itself where there are none."""
+    if not n_classes and y is None:
+        return x
+    if not n_classes or y is None:
+        raise UserError("this network knows no classes: leave y out" if not n_classes else f"y is missing, of {n_classes} classes")
+    return torch.cat([x.flatten(1), F.one_hot(y, n_classes).to(x)], 1)
 
 
 class ConvGenerator(nn.Module):
@@ -93,8 +111,8 @@ class ConvGenerator(nn.Module):
         self.net = nn.Sequential(*layers, nn.Tanh())
         init_dcgan(self)
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.net(z)
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.net(with_classes(z, y, 0))
 
 
 def _transposed(n_in: int, n_out: int, kernel: int, stride: int, bias: bool) -> nn.ConvTranspose2d:
@@ -144,14 +162,15 @@ class ConvDiscriminator(nn.Module):
         self.net = nn.Sequential(*layers)
         init_dcgan(self)
 
-    def forward(self, x: Tensor, groups: int = 1) -> Tensor:
-        """groups: BatchNorm normalises so many equal parts of the batch each by its own statistics; all else is one pass."""
-        if groups == 1:
-            return self.net(x)
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.net(with_classes(x, y, 0))
+
+    def pair(self, x_real: Tensor, x_fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of both in one pass, in which BatchNorm normalises each by its own statistics."""
+        x = torch.cat([x_real, x_fake])
         for layer in self.net:
-            apart = isinstance(layer, nn.BatchNorm2d)
-            x = torch.cat([layer(part) for part in x.chunk(groups)]) if apart else layer(x)
-        return x
+            x = torch.cat([layer(part) for part in x.chunk(2)]) if isinstance(layer, nn.BatchNorm2d) else layer(x)
+        return x.chunk(2)
 
 
 class Architecture(NamedTuple):
@@ -196,10 +215,11 @@ def build(architecture: str, image_shape, *, generator=None, discriminator=None)
         there_is = f"for them there is: {', '.join(fitting)}" if len(set(size)) < 2 else "resize them to it"
         these = f"these have {'×'.join(map(str, size))}" if size else "these are points"
         raise UserError(f"{architecture} makes images of {made.size}×{made.size} pixels, {these}; {there_is}")
-    G, D = (
-        made.G(image_shape, **made.generator | (generator or {})),
-        made.D(image_shape, **made.discriminator | (discriminator or {})),
-    )
+    try:
+        G = made.G(image_shape, **made.generator | (generator or {}))
+        D = made.D(image_shape, **made.discriminator | (discriminator or {}))
+    except (TypeError, ValueError, KeyError) as error:
+        raise UserError(f"{architecture} cannot be built with {generator} and {discriminator}: {error}") from error
     return G, D
 
 
@@ -234,88 +254,3 @@ def init_dcgan(net: nn.Module) -> int:
             module.bias.zero_()
         layers += 1
     return layers
-
-
-def layers(net: nn.Module, x: Tensor) -> list[tuple[str, tuple[int, ...], int]]:
-    """Name, output shape without the batch, and number of parameters of each layer that x passes through, in order."""
-    rows = []
-
-    def note(layer, _, y):
-        rows.append((type(layer).__name__.removeprefix("Parametrized"), tuple(y.shape[1:]), parameter_count(layer)))
-
-    inside = {m for p in net.modules() if isinstance(p, ParametrizationList) for m in p.modules()}
-    seen = [m for m in net.modules() if m not in inside and (is_parametrized(m) or not list(m.children()))]
-    _pass(net, x, [m.register_forward_hook(note) for m in seen])
-    return rows
-
-
-@torch.no_grad()
-def _pass(net: nn.Module, x: Tensor, hooks: list) -> None:
-    """One pass of x in evaluation mode, after which the hooks are gone and the mode is the old one."""
-    was_training = net.training
-    try:
-        net.eval()(x)
-    finally:
-        net.train(was_training)
-        for hook in hooks:
-            hook.remove()
-
-
-def layer_table(net: nn.Module, x: Tensor) -> str:
-    """`layers` as lines of text, the total below."""
-    rows = layers(net, x)
-    lines = [f"{name:18} {'×'.join(map(str, shape)):>12} {count:>12,}" for name, shape, count in rows]
-    return "\n".join([f"{'layer':18} {'output':>12} {'parameters':>12}", *lines, f"{'':18} {'':>12} {parameter_count(net):>12,}"])
-
-
-def parameter_count(net: nn.Module) -> int:
-    """Number of trainable parameters."""
-    return sum(p.numel() for p in net.parameters() if p.requires_grad)
-
-
-@torch.no_grad()
-def recompute_batch_norm(net: nn.Module, z: Tensor, batch: int = 500) -> None:
-    """Set BatchNorm's running statistics to their average over z (N, noise_dim); other state stays.
-
-    Averaged (EMA) weights never saw the statistics that the live weights collected, so they need their own.
-    """
-    norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
-        return
-    was_training, momenta = net.training, [m.momentum for m in norms]
-    for m in norms:
-        m.reset_running_stats()
-        m.momentum = None  # torch: None means a plain average over all batches
-    net.train()
-    for part in z.split(batch):
-        net(part)
-    for m, momentum in zip(norms, momenta, strict=True):
-        m.momentum = momentum
-    net.train(was_training)
-
-
-def dead_units(net: nn.Module, x: Tensor) -> list[float]:
-    """For each ReLU or LeakyReLU layer of `net`, in order, the share of units that no image of x (N, C, H, W) switches on."""
-    shares = []
-    count = lambda _, inputs: shares.append((inputs[0] <= 0).all(0).float().mean().item())  # noqa: E731
-    _pass(net, x, [m.register_forward_pre_hook(count) for m in net.modules() if isinstance(m, (nn.ReLU, nn.LeakyReLU))])
-    return shares
-
-
-def with_slope(net: nn.Module, slope: float) -> nn.Module:
-    """A copy of `net`, the same weights, with LeakyReLU(slope) in place of every ReLU and LeakyReLU."""
-    net = copy.deepcopy(net)
-    for parent in list(net.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, (nn.ReLU, nn.LeakyReLU)):
-                setattr(parent, name, nn.LeakyReLU(slope))
-    return net
-
-
-def gradient_at(D: nn.Module, x: Tensor) -> Tensor:
-    """Norm of the gradient of D's logit with respect to each image of x (N, C, H, W): (N,). What G can learn from D."""
-    was_training, x = D.training, x.detach().requires_grad_(True)
-    D.eval()
-    (gradient,) = torch.autograd.grad(D(x).sum(), x)
-    D.train(was_training)
-    return gradient.flatten(1).norm(dim=1)

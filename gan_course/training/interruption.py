@@ -1,0 +1,35 @@
+"""Ctrl-C and SIGTERM (a cluster's time limit, `docker stop`) wait until the step at hand is done and saved."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Hold both signals back inside the block: yields a function that says whether one came. A second one acts at once.
+
+    After the block a Ctrl-C raises KeyboardInterrupt, and a SIGTERM goes to whoever handled it before: by default it ends
+    the process. In another thread than the main one signals cannot be held back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    came = []
+
+    def note(signum, frame):
+        if came:
+            raise KeyboardInterrupt
+        came.append(signum)
+
+    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler or signal.SIG_DFL)
+    if signal.SIGTERM in came:
+        signal.raise_signal(signal.SIGTERM)
+    if came:
+        raise KeyboardInterrupt

@@ -1,0 +1,38 @@
+"""Which precision is faster here: timed with a few steps of throw-away runs."""
+
+import time
+
+import torch
+
+
+def faster_precision(make, device: torch.device, rounds: int = 5, steps: int = 4) -> str:
+    """Time a few steps of throw-away runs in fp32 and bf16, in turn; "bf16" if its median is at least 10 % faster.
+
+    make(precision) gives a fresh Trainer. A device without bfloat16 of its own needs many times as long: one matrix product
+    tells, or the first round in which bf16 takes twice as long.
+    """
+    if _product_seconds(device, torch.bfloat16) > 2 * _product_seconds(device, torch.float32):
+        return "fp32"
+    runs = {p: make(p) for p in ("fp32", "bf16")}
+    times = {p: [] for p in runs}
+    for r in range(rounds + 1):
+        for p, trainer in runs.items():
+            start = time.perf_counter()
+            for _ in range(steps if r else 1):  # the first round warms up
+                trainer.substep("both")
+            trainer.latest()  # waits for the device
+            times[p].append(time.perf_counter() - start)
+        if times["bf16"][-1] > 2 * times["fp32"][-1]:
+            return "fp32"
+    fp32, bf16 = (sorted(t[1:])[rounds // 2] for t in times.values())
+    return "bf16" if bf16 < 0.9 * fp32 else "fp32"
+
+
+def _product_seconds(device: torch.device, dtype: torch.dtype, n: int = 512, rounds: int = 5) -> float:
+    """Median seconds of an n×n matrix product."""
+    x, times = torch.ones(n, n, device=device, dtype=dtype), []
+    for _ in range(rounds + 1):  # the first warms up
+        start = time.perf_counter()
+        (x @ x)[0, 0].item()  # waits for the device
+        times.append(time.perf_counter() - start)
+    return sorted(times[1:])[rounds // 2]

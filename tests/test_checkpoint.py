@@ -1,0 +1,223 @@
+"""Files of a run: sealed, checked where they are read, whole whatever happens while they are written."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from gan_course import UserError, data, files
+from gan_course.__main__ import main
+from gan_course.training import Trainer, checkpoint, recipe
+
+TINY = {"generator": {"widths": (4,), "noise_dim": 3}, "discriminator": {"widths": (4,)}, "batch_size": 8}
+MADE = recipe("mlp-classic").vary(**TINY)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", limit=64).resize(8)
+
+
+@pytest.fixture(scope="module")
+def saved(digits, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    Trainer(MADE, digits, precision="fp32", out=folder, notes={"scale": "smoke"}).run(steps=25)
+    return folder
+
+
+@pytest.fixture
+def run(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "generator.safetensors"])
+def test_any_changed_byte_is_told_as_damage(name, run, digits):
+    whole = (run / name).read_bytes()
+    read = {"checkpoint.pt": lambda: Trainer.resume(run, digits), "generator.safetensors": lambda: checkpoint.load_generator(run)}
+    read[name]()
+    rng = random.Random(0)
+    for at in (0, 9, len(whole) - 1, len(whole) - 70, *(rng.randrange(len(whole)) for _ in range(60))):
+        changed = bytearray(whole)
+        changed[at] ^= 1 << rng.randrange(8)
+        (run / name).write_bytes(changed)
+        with pytest.raises(UserError, match="damaged"):
+            read[name]()
+    for damaged in (whole[:-1], whole + b"x", whole[: len(whole) // 2], b""):
+        (run / name).write_bytes(damaged)
+        with pytest.raises(UserError, match="damaged"):
+            read[name]()
+
+
+def edited(run, change, sealed=True):
+    """The checkpoint with a change, sealed again as if it had been written so."""
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    change(state)
+
+    def write(path):
+        torch.save(state, path)
+        with path.open("ab") as file:
+            file.write(files.MARK + files.BLANK)
+
+    files.replace(run / "checkpoint.pt", write if sealed else lambda path: torch.save(state, path), sealed=sealed)
+
+
+CHANGES = {key: lambda s, key=key: s.pop(key) for key in (*checkpoint.KINDS, "G_ema", "best", "trainer")}
+CHANGES |= {f"{key} is a string": lambda s, key=key: s.update({key: "x"}) for key in ("step", "G", "opt_d", "history")}
+CHANGES |= {
+    "negative step": lambda s: s.update(step=-5),
+    "bool step": lambda s: s.update(step=True),
+    "negative seconds": lambda s: s.update(seconds=-1.0),
+    "seconds nan": lambda s: s.update(seconds=float("nan")),
+    "unknown recipe key": lambda s: s["recipe"].update(lr=1.0),
+    "recipe of another type": lambda s: s["recipe"].update(lr_g="0.1"),
+    "widths of another type": lambda s: s["recipe"]["generator"].update(widths="ab"),
+    "unknown network argument": lambda s: s["recipe"]["generator"].update(depth=3),
+    "unknown architecture": lambda s: s["recipe"].update(architecture="mpl"),
+    "unknown loss": lambda s: s["recipe"].update(loss="x"),
+    "a weight missing": lambda s: s["G"].pop(next(iter(s["G"]))),
+    "a weight of another shape": lambda s: s["G"].update({next(iter(s["G"])): torch.zeros(2)}),
+    "a weight that is none": lambda s: s["G"].update({next(iter(s["G"])): 3}),
+    "Adam of another shape": lambda s: s["opt_g"]["state"][0].update(exp_avg=torch.zeros(2)),
+    "Adam without state": lambda s: s["opt_g"].pop("state"),
+    "window of another shape": lambda s: s.update(window=torch.zeros(4)),
+    "random state of another size": lambda s: s.update(rng=torch.zeros(3, dtype=torch.uint8)),
+    "no random states": lambda s: s.update(torch_state=[]),
+    "a row that is none": lambda s: s["history"].append(5),
+    "snapshots that are none": lambda s: s.update(snapshots=[3]),
+    "format 1": lambda s: s.update(format=1),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_checkpoint_of_another_structure_is_one_line(what, run, digits):
+    edited(run, CHANGES[what])
+    with pytest.raises(UserError) as error:
+        Trainer.resume(run, digits)
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_that_somebody_wrote_again_is_not_trusted(run, digits):
+    edited(run, lambda s: None, sealed=False)
+    with pytest.raises(UserError, match="damaged"):
+        Trainer.resume(run, digits)
+
+
+def test_a_checkpoint_alone_suffices_to_resume(run, digits, tmp_path):
+    whole = Trainer(MADE, digits, precision="fp32").run(steps=50)
+    for path in list(run.iterdir()):
+        if path.name != "checkpoint.pt":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    resumed = Trainer.resume(run, digits, out=run)
+    assert resumed.notes == {"scale": "smoke"}
+    resumed.run(steps=25)
+    assert all(torch.equal(a, b) for a, b in zip(whole.G.parameters(), resumed.G.parameters(), strict=True))
+    assert [json.loads(line)["step"] for line in (run / "history.jsonl").read_text().splitlines()] == [20, 40]
+
+
+def test_checkpoints_of_the_version_before_go_on(run, digits):
+    def as_format_2(s):
+        s.update(format=2, scores={20: 7.5}, best={"step": 20, "frechet": 7.5, "weights": s["G"]})
+        columns = ("step", "images", "seconds", "loss_d", "loss_g", "d_real", "d_fake")
+        s["history"] = torch.tensor([[row[c] for c in columns] for row in s["history"]], dtype=torch.float64)
+        s["snapshot_steps"], s["snapshots"] = [step for step, _ in s["snapshots"]], [images for _, images in s["snapshots"]]
+        for key in ("trainer", "notes", "given"):
+            del s[key]
+        for key in ("penalty", "penalty_weight", "penalty_every"):
+            del s["recipe"][key]
+
+    edited(run, as_format_2, sealed=False)
+    resumed = Trainer.resume(run, digits)
+    assert resumed.step == 25 and resumed.notes == {"scale": "smoke"}
+    assert resumed.history[0]["frechet"] == resumed.best["value"] == 7.5
+    whole = Trainer(MADE, digits, precision="fp32").run(steps=50)
+    resumed.run(steps=25)
+    assert all(torch.equal(a, b) for a, b in zip(whole.G.parameters(), resumed.G.parameters(), strict=True))
+
+
+def test_equal_runs_write_equal_generators(digits, tmp_path):
+    for name in "ab":
+        Trainer(MADE, digits, precision="fp32", out=tmp_path / name).run(steps=3)
+    a, b = ((tmp_path / name / "generator.safetensors").read_bytes() for name in "ab")
+    assert a == b
+
+
+def full(*args, **kwargs):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("what", ["history.jsonl is a folder", "the disk fills", "the folder becomes a file"])
+def test_what_cannot_be_written_while_training_is_one_line(what, digits, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    trainer = Trainer(MADE, digits, precision="fp32", out=out).run(steps=5)
+    before = (out / "checkpoint.pt").read_bytes()
+
+    def spoil(_):
+        if what == "the disk fills":
+            monkeypatch.setattr("builtins.open", full)
+        else:
+            shutil.rmtree(out) if "file" in what else (out / "history.jsonl").unlink()
+            out.write_text("") if "file" in what else (out / "history.jsonl").mkdir()
+
+    trainer.watch = (spoil,)
+    with pytest.raises(UserError, match=f"could not save to {out}"):
+        trainer.run(steps=30)
+    monkeypatch.undo()
+    if what == "the disk fills":
+        assert (out / "checkpoint.pt").read_bytes() == before
+        trainer.watch = ()
+        assert Trainer.resume(out, digits).step == 5 and trainer.run(steps=5).step == 25  # nothing that is in memory is lost
+
+
+def test_where_to_write_is_tried_before_the_work(digits, tmp_path, monkeypatch):
+    (tmp_path / "run").write_text("")
+    trainer = Trainer(MADE, digits, precision="fp32", out=tmp_path / "run")
+    with pytest.raises(UserError, match="could not save to"):
+        trainer.run(steps=5)
+    assert trainer.step == 0
+    trainer.out = tmp_path / "other"
+    monkeypatch.setattr("gan_course.files.os.replace", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        trainer.run(steps=5)
+    assert trainer.step == 0 and not list((tmp_path / "other").glob(".*"))
+
+
+def test_leftovers_of_a_killed_run_are_swept_at_the_next_start(tmp_path):
+    arguments = ["train", "mlp-classic", "--data", "digits", "--limit", "200", "--batch-size", "8", "--out", str(tmp_path)]
+    assert main([*arguments, "--steps", "2", "--precision", "fp32"]) == 0
+    for left in (".checkpoint.pt-a1b2c3d4", ".generator.safetensors-abcdefgh", "samples/.step-0000000.png-abcdefgh"):
+        (tmp_path / left).write_bytes(b"half")
+    assert main([*arguments, "--steps", "4", "--resume"]) == 0
+    assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals between processes")
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_first_save_saves_first(sent, tmp_path):
+    command = ["train", "mlp-classic", "--data", "digits", "--precision", "fp32", "--seconds", "100", "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gan_course", *command], stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "history.jsonl").exists() or not (tmp_path / "history.jsonl").stat().st_size:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    assert not (tmp_path / "checkpoint.pt").exists()
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGTERM)  # a shell says 143
+    assert b"Traceback" not in errors
+    assert checkpoint.load(tmp_path / "checkpoint.pt")["step"] >= 20
+
+
+def test_a_run_says_which_code_made_it(saved):
+    config = json.loads((saved / "config.json").read_text())
+    assert set(config["versions"]) - {"commit"} == {"gan_course", "torch", "python"}
+    if (checkpoint.Path(checkpoint.__file__).parents[2] / ".git").exists():
+        assert len(config["versions"]["commit"].removesuffix("-dirty")) == 40
