@@ -1,5 +1,6 @@
 """The playground: what the lesson says of the game and of its bugs is measured here, and the controls do what they say."""
 
+import contextlib
 import json
 import re
 
@@ -179,6 +180,26 @@ def test_weights_that_are_no_numbers_stop_the_training(played):
     tick(played)
     assert not played.playing and "learning rates are too high" in played._told.value
     assert "<svg" in played._picture.value
+
+
+def test_small_networks_take_one_thread_and_leave_the_others_as_they_were():
+    seen = []
+
+    def watched(*arguments):
+        seen.append(torch.get_num_threads())
+        return course_steps()[0](*arguments)
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        played = widgets.Playground((watched, broken))
+        for act in (lambda: played.run(1), lambda: played.substep("d")):
+            with contextlib.suppress(UserError):
+                act()
+            assert torch.get_num_threads() == 2
+        assert seen == [1, 1]
+    finally:
+        torch.set_num_threads(threads)
 
 
 # ---------------------------------------------------------------- settings

@@ -1,7 +1,6 @@
 """What one sees of the playground and can do with it."""
 
 import copy
-import time
 from typing import ClassVar
 
 import ipywidgets as W
@@ -93,15 +92,12 @@ class Playground(Driver):
 
     def _many(self, steps: int) -> None:
         self._before = None
-        for _ in range(steps):
-            self.game.both()
+        self.game.run(steps)
         self.tell(f"{steps:,} steps, now at {self.where()}")
 
     def advance(self, seconds: float) -> None:
         self._before = None
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            self.game.both()
+        self.game.run(seconds=seconds)
         if not self.game.healthy():
             raise UserError("the weights are no numbers any more: the learning rates are too high. Lower them and press Reset")
 
