@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from gan_course import scale
 from gan_course.data.download import cache
+from gan_course.settings import place
 
 EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order → what it is called
     "00": {"noise": "noise", "seeded_noise": "noise from a seed", "mnist_megabytes": "memory", "lesson_minutes": "minutes"},
@@ -48,7 +49,7 @@ def file() -> Path | None:
     if given == "off" or os.environ.get("GAN_COURSE_GRADE") == "1":
         return None
     if given:
-        return Path(given).expanduser()
+        return place(given)
     tested = os.environ.get("PYTEST_VERSION") or os.environ.get("CI")  # a kernel that pytest starts inherits them
     return None if tested else cache() / "progress.json"
 

@@ -288,7 +288,23 @@ pull = {loss: abs(played(200, loss=loss, lr_g=0).pull).mean() for loss in ("non_
 print("D is sure: the saturating loss pulls less than a tenth as hard:", pull["minimax"] < pull["non_saturating"] / 10)
 
 # %% [markdown]
-# Back to digits. Here is the finished form of what you wrote. `Trainer` keeps the data, both networks and both optimisers; the two methods below are all there is to GAN training.
+# ## Your code draws
+# These two functions are all that a GAN needs. Let them train the two networks, as you wrote them: `Trainer` hands them images and noise and takes their losses.
+
+# %% name="your_steps_train"
+steps = (discriminator_step, generator_step)
+yours = [checks.discriminator_step(steps[0]).status, checks.generator_step(steps[1]).status] == ["pass", "pass"]
+print("Your two functions train." if yours else "Your two functions do not pass yet, so the finished steps train here; come back when they do.")
+first = Trainer(recipe("mlp-classic"), mnist, seed=0, steps=steps if yours else None)
+widgets.train(first, steps=budget.rung_steps, seconds=None if budget.rung_steps else 30)
+
+# %%
+plotting.grid(first.sample(64), title="Your code drew these" if yours else "Drawn by the finished steps")
+
+# %% [markdown]
+# At `cpu` scale the first strokes show after half a minute. Everything below is the same game, made faster and easier to watch.
+#
+# Here is the finished form of what you wrote. `Trainer` keeps the data, both networks and both optimisers; the two methods below are all there is to GAN training.
 
 # %%
 import inspect
@@ -296,11 +312,11 @@ import inspect
 print(inspect.getsource(Trainer.d_step) + "\n" + inspect.getsource(Trainer.g_step))
 
 # %% [markdown]
-# Five things differ from yours. `judge` sends real and fake images through D in one pass, which is faster. `loss.d` and `loss.g` are `softplus`, which is BCE on
-# logits written shorter. `requires_grad_(False)` skips gradients that nobody uses. `autocast` computes in bfloat16, numbers of half the length, where the machine is faster
-# with them (`float` brings the logits back; `precision="fp32"` switches it off). And `_average_weights` keeps a running mean of G's weights, the [EMA]({{docs}}/glossary.md#ema),
+# Six things differ from yours. `judge` sends real and fake images through D in one pass, which is faster. `loss.d` and `g_loss` are `softplus`, which is BCE on
+# logits written shorter. `penalty` is what some recipes add to D's loss; for this one it is 0. `requires_grad_(False)` skips gradients that nobody uses. `autocast` computes in bfloat16, numbers of half the length, where the machine is faster
+# with them (`float` brings the logits back; `precision="fp32"` switches it off). And `average_weights` keeps a running mean of G's weights, the [EMA]({{docs}}/glossary.md#ema),
 # for recipes that sample from it; this one does not, and Part B comes to it. The rest is bookkeeping: `real_batch` and `noise` draw what your functions were handed,
-# `_note` keeps the numbers for the curves.
+# `note` keeps the numbers for the curves.
 #
 # Does the D step do what it should? Twenty of them, with G standing still (`substep("d")` is one):
 

@@ -181,7 +181,7 @@ def closing(name: str, folder: str) -> list:
 
 def repository() -> str:
     """OWNER/NAME of the repository that badges and Colab's install line point to (pyproject.toml)."""
-    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
     return urls["Repository"].removeprefix("https://github.com/")
 
 

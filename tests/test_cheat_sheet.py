@@ -370,7 +370,7 @@ SYMPTOMS = {
     "D's feature maps grow from layer to layer": lambda s: s.sizes == sorted(set(s.sizes)),
     "signals shrink from layer to layer": lambda s: s.spreads == sorted(s.spreads, reverse=True) and s.spreads[-1] < 0.3,
     "a resumed run leaves the way of the run that went on": lambda s: not s.same,
-    "its first step moves every weight by the whole learning rate": lambda s: abs(s.step - 1) < 0.01,
+    "its first step moves most weights by the whole learning rate": lambda s: abs(s.step - 1) < 0.01,
     "the score gets better and worse in turn": lambda s: s.worse > 0.1,
     "a grid of single pixels over every image": lambda s: len(s.reached) > 1,
     "the score is worse although G is the same": lambda s: s.ratio > 1.05,

@@ -1,7 +1,8 @@
 import torch
 
-from gan_course import latent
+from gan_course import evaluation, latent
 from gan_course.models import build
+from gan_course.sampling import sample
 
 
 def test_directions_are_unit_orthogonal_and_strongest_first():
@@ -49,3 +50,18 @@ def test_the_arc_keeps_the_length_and_the_line_does_not():
     torch.testing.assert_close(latent.slerp(a, b, t).norm(dim=1), torch.ones(11))
     assert latent.lerp(a, b, t).norm(dim=1).min() < 0.85
     torch.testing.assert_close(latent.slerp(a, a, t), a.expand(11, -1))
+
+
+def test_of_two_generators_one_draws_from_a_few_z_only():
+    torch.manual_seed(0)
+    G = build("mlp", (1, 28, 28))[0].eval()
+    pair = latent.one_is_ill(G)
+    assert pair["A"] is G
+    few = latent.Collapsed(G, few=7, shake=0.0)
+    drawn = {name: len(sample(g, 200, seed=3).flatten(1).unique(dim=0)) for name, g in (pair | {"unshaken": few}).items()}
+    assert drawn["A"] == drawn["B"] == 200 and drawn["unshaken"] == 7
+    near = {
+        name: evaluation.nearest(x[:50], x, k=2)[0][:, 1].mean()
+        for name, x in ((k, sample(g, 200, seed=3)) for k, g in pair.items())
+    }
+    assert near["B"] < near["A"] / 2  # twins

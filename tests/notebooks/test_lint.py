@@ -93,7 +93,9 @@ def test_the_bootstrap_is_the_first_code_cell_and_the_same_everywhere():
     assert len(found) == 1
     (source,) = found
     assert "google.colab" in source and len(source.splitlines()) <= 10
-    told = subprocess.run([sys.executable, "-c", "import gan_course; print(gan_course.__version__)"], capture_output=True, text=True)
+    told = subprocess.run(
+        [sys.executable, "-c", "import gan_course; print(gan_course.__version__)"], capture_output=True, text=True
+    )
     assert told.stdout.strip() in source or ".dev" in told.stdout
 
 
@@ -121,3 +123,12 @@ def test_no_picture_needs_a_network(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             assert not re.search(r"!\[[^\]]*\]\(|<img", cell.source), cell.source[:80]
+
+
+def test_lesson_04_does_not_say_which_generator_is_ill_before_it_has_asked():
+    lesson = (ROOT / "lessons" / "04_evaluation.py").read_text(encoding="utf-8")
+    asked = lesson.split("Decide before you read on.")
+    assert len(asked) == 2
+    pictures = asked[1].split("# %% [markdown]")[0]
+    assert "plotting.grids" in pictures
+    assert "ollaps" not in pictures and "class " not in pictures
