@@ -258,7 +258,7 @@ checks.generator_step(generator_step)
 # error, the line under the buttons says so.
 
 # %%
-mine = widgets.Playground(steps=(discriminator_step, generator_step), hide=("loss",))
+mine = widgets.Playground(steps=(discriminator_step, generator_step))
 mine.run(500)
 mine
 
@@ -270,7 +270,7 @@ mine
 # | labels swapped in D's step | D(x) sinks towards 0 and D(G(z)) rises towards 1; the fakes run out of the picture. The loss of G falls all the while: a low loss of G does not mean good samples |
 # | no `detach`, but opt_d holds only D's weights | **the same fakes as with it**, to the last bit: only opt_g moves G, and its `zero_grad` throws away what leaked in. The line after **One D step** tells of the gradient that reached G: work for nothing, and harm as soon as something uses it |
 # | no `detach`, and both optimisers step | now D's loss moves G too, to where fakes are easy to tell: whole clusters stay empty |
-# | the [saturating loss]({{docs}}/glossary.md#non-saturating-loss) in G's step | nothing, while the game is even. Set the lr of G to 0 and train a moment, so that D is sure: with the saturating loss the arrows all but vanish |
+# | the [saturating loss]({{docs}}/glossary.md#non-saturating-loss) in G's step (choose the course's steps and the loss `minimax`) | nothing, while the game is even. Set the lr of G to 0 and train a moment, so that D is sure: between `non_saturating` and `minimax` the arrows all but vanish |
 #
 # You need not believe it:
 

@@ -74,6 +74,10 @@ def test_swapped_labels_drive_the_fakes_out_of_the_picture():
     assert (np.abs(frame.fake) > 1.2).any(1).mean() > 0.9
 
 
+def test_the_saturating_loss_does_as_well_while_the_game_is_even():
+    assert after(500, loss="minimax").numbers["covered"] == 8
+
+
 def test_the_saturating_loss_hardly_pulls_once_d_is_sure():
     played = widgets.Playground(lr_g=0.0)
     played.run(200)
@@ -221,7 +225,7 @@ def test_a_config_makes_the_same_playground_again():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"colour": "red"}, {"steps": "ours"}, {"data": "cube"}, {"who": "yours"}, {"loss": "best"},
+        {"colour": "red"}, {"steps": "ours"}, {"data": "cube"}, {"who": "yours"}, {"loss": "best"}, {"loss": "relativistic"},
         {"lr_d": -1}, {"lr_g": float("nan")}, {"lr_d": "fast"}, {"seed": 1.5}, {"seed": True},
         {"layers": "fake"}, {"layers": ["sky"]}, {"hide": ["everything"]},
         {"points": [[1]]}, {"points": [[3, 0]]}, {"points": []}, {"points": "0, 0"}, {"points": [[float("nan"), 0]]},
@@ -243,6 +247,13 @@ def test_steps_that_are_no_two_functions_are_refused(steps):
 def test_every_set_of_points_can_be_played_for(name):
     numbers = after(3, data=name).numbers
     assert 0 <= numbers["covered"] <= numbers["modes"]
+
+
+def test_every_loss_on_the_menu_can_be_played(played):
+    for loss in played._parts["loss"].options:
+        played.change("loss", loss)
+        played.run(2)
+        assert np.isfinite(played.now.numbers["loss_g"]) and played.config()["loss"] == loss
 
 
 # ---------------------------------------------------------------- the controls
