@@ -1,8 +1,10 @@
 """`python -m gan_course info | train | compare | sample | evaluate | classifier | bench | grade`."""
 
+import contextlib
 import dataclasses
 import json
 import shlex
+import signal
 import statistics
 import sys
 from pathlib import Path
@@ -203,7 +205,7 @@ def sample(args) -> None:
     import numpy as np
     from PIL import Image
 
-    from gan_course import sampling
+    from gan_course import files, sampling
     from gan_course.training import checkpoint
 
     out = args.out
@@ -211,11 +213,16 @@ def sample(args) -> None:
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
     writable(out.parent)
     images = sampling.sample(_generator(args.generator)[0], args.n, args.seed)
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            if out.suffix == ".npy":
+                np.save(file, images.numpy())
+            else:
+                Image.fromarray(checkpoint.picture(images, max(1, round(args.n**0.5)))).save(file, "PNG")
+
     try:
-        if out.suffix == ".npy":
-            np.save(out, images.numpy())
-        else:
-            Image.fromarray(checkpoint.picture(images, max(1, round(args.n**0.5)))).save(out)
+        files.replace(out, write)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror or error}; choose another place") from error
 
@@ -277,13 +284,30 @@ def grade(args) -> None:
     lessons = grading.load_lessons(args.lessons)
 
     rows, file = [], args.csv
-    grading.write_csv(rows, file)  # a place that cannot be written is told before the hour of grading, not after
-    try:
+    grading.writable(file)  # told before the hour of grading, not after; last time's table stays until there is a new row
+    with ends_like_interrupt(signal.SIGTERM):
         for row in grading.grade_folder(args.folder, lessons, limits, args.jobs):
-            rows.append(row)
-            print(f"{row.submission}: {row.passed} of {len(row.results)} passed. {row.note}".rstrip(), flush=True)
-    finally:  # Ctrl-C keeps what is graded
-        grading.write_csv(rows, file)
+            rows = sorted([*rows, row], key=lambda row: row.submission)
+            with contextlib.suppress(UserError):  # full disk, open in a spreadsheet: tried again at the next row
+                grading.write_csv(rows, file)
+            told = f"{row.submission}: {row.passed} of {len(row.results)} passed. {grading.printable(row.note)}"
+            print(told.rstrip(), flush=True)
+    grading.write_csv(rows, file)
+
+
+@contextlib.contextmanager
+def ends_like_interrupt(number: int):
+    """Within, a signal raises KeyboardInterrupt, once; what ends then is left to end."""
+
+    def interrupt(number, frame):
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, classifier, bench, grade)}

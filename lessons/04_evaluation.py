@@ -105,7 +105,7 @@ for name in ("mlp-classic", "mlp-tuned"):
     run = Trainer(recipe(name), mnist, watch=[Score(reference.frechet, every, n_few)], precision=precision)
     runs[name] = run.run(steps=budget.rung_steps, seconds=budget.rung_seconds)
     precision = run.precision
-    print(f"{name:12} {run.step:6} steps, best score {run.best['frechet']:.0f} at step {run.best['step']}")
+    print(f"{name:12} {run.step:6} steps, best score {run.best['value']:.0f} at step {run.best['step']}")
 
 # %% [markdown]
 # The losses of G, and the scores, over the same steps:

@@ -93,7 +93,9 @@ def test_the_bootstrap_is_the_first_code_cell_and_the_same_everywhere():
     assert len(found) == 1
     (source,) = found
     assert "google.colab" in source and len(source.splitlines()) <= 10
-    told = subprocess.run([sys.executable, "-c", "import gan_course; print(gan_course.__version__)"], capture_output=True, text=True)
+    told = subprocess.run(
+        [sys.executable, "-c", "import gan_course; print(gan_course.__version__)"], capture_output=True, text=True
+    )
     assert told.stdout.strip() in source or ".dev" in told.stdout
 
 
