@@ -618,7 +618,8 @@ def frechet(images):
 # %%
 test = data.load("mnist", "test", limit=budget.images, device=device, fallback="digits")
 noise = torch.randint(0, 256, (budget.n_eval, 1, 28, 28), dtype=torch.uint8)
-scores = {"real test images": frechet(test.data), "your run": frechet(trainer.sample(budget.n_eval)), "noise": frechet(noise)}
+sets = {"real test images": test.data[: budget.n_eval], "your run": trainer.sample(budget.n_eval), "noise": noise}
+scores = {name: frechet(images) for name, images in sets.items()}
 plotting.bars(scores, xlabel="Fréchet distance (0 is the same), logarithmic", log=True)
 
 # %% [markdown]
