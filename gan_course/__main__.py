@@ -146,11 +146,11 @@ def compare(args) -> None:
 
     from gan_course import data, evaluation, features, scale, training
 
-    if args.out:
-        writable(args.out)
     at = args.scale or scale.name()
     recipes = [training.recipe(name, at) for name in args.names]
     images = data.load(args.data, limit=args.limit, device=scale.device(args.device))
+    if args.out:
+        writable(args.out)
     judge = features.classifier(images.name)
     real = data.load(images.name)
     reference = evaluation.Reference(real, judge, data.load(images.name, split="test"))

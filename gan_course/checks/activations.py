@@ -45,20 +45,12 @@ def leaky_relu_slope(answer) -> Verdict:
         d = shaped(asked(answer, x.clone(), alpha), x.shape)
         known = (
             (torch.where(x > 0, 1.0, -alpha), "a small negative slope? To the left of 0 the line still rises: the slope is +alpha"),
-            (
-                F.leaky_relu(x, alpha),
-                "this is the function itself; its slope is 1 on the right and alpha on the left, whatever x is",
-            ),
-            (
-                torch.where(x > 0, 1.0, alpha * x),
-                "on the right it is 1, as it should be; on the left the slope is alpha alone, whatever x is",
-            ),
+            (F.leaky_relu(x, alpha), "this is the function itself; its slope is 1 on the right and alpha on the left, whatever x is"),
+            (torch.where(x > 0, 1.0, alpha * x), "on the right it is 1, as it should be; on the left the slope is alpha alone, whatever x is"),
             ((x > 0).float(), "this is the slope of plain ReLU: on the left LeakyReLU's is alpha, not 0"),
             (torch.where(x > 0, alpha, 1.0), "the two sides are swapped: the slope is 1 on the right, alpha on the left"),
-        )
-        return named(
-            near(d), torch.where(x > 0, 1.0, alpha), known, f"at -4 with alpha = 0.2 yours gives {d[0]:.3g}, wanted is 0.2"
-        )
+        )  # fmt: skip
+        return named(near(d), torch.where(x > 0, 1.0, alpha), known, f"at -4 with alpha = 0.2 yours gives {d[0]:.3g}, wanted is 0.2")  # fmt: skip
 
     hints = ("How steep is the line y = x, how steep is y = alpha · x?", "`torch.where(x > 0, 1.0, alpha)`")
     return check(
@@ -90,10 +82,7 @@ def tanh_from_sigmoid(answer) -> Verdict:
         unit = "your values lie between 0 and 1: stretch them by 2 and shift them by -1"
         known = (
             (2 * s(x) - 1, "the range is right, [-1, 1], but the curve is half as steep as Tanh at 0: stretch the input too"),
-            (
-                2 * s(x / 2) - 1,
-                "the range is right, but the input is stretched the wrong way: Sigmoid is the flatter of the two, so 2·x",
-            ),
+            (2 * s(x / 2) - 1, "the range is right, but the input is stretched the wrong way: Sigmoid is the flatter of the two, so 2·x"),
             (s(2 * x), unit),
             (s(x), unit),
             (2 * s(2 * x), "your values lie between 0 and 2: shift them by -1"),
@@ -101,7 +90,7 @@ def tanh_from_sigmoid(answer) -> Verdict:
                 (2 * (s(n * x) - 1), "your values lie between -2 and 0: stretch first, then shift, without the brackets")
                 for n in (1, 2)
             ),
-        )
+        )  # fmt: skip
         if wrong := named(near(y), torch.tanh(x), known, f"at 1 yours gives {y[4]:.4f}, Tanh gives {math.tanh(1):.4f}"):
             return wrong
         if "sigmoid" not in called.names or called.names & {"tanh", "tanh_"}:
@@ -124,21 +113,15 @@ def dead_units(answer) -> Verdict:
         mean = lambda x: x.float().mean()  # noqa: E731
         known = (
             (1 - mean(off.all(0)), "this is the share of living units: 1 minus it"),
-            (
-                mean(pre.mean(0) <= 0),
-                "the mean over inputs can be negative while one input still switches the unit on: `.all(dim=0)`",
-            ),
-            (
-                mean(off),
-                "this is the share of negative entries; a unit is dead only if it is negative for all inputs: `.all(dim=0)` first",
-            ),
+            (mean(pre.mean(0) <= 0), "the mean over inputs can be negative while one input still switches the unit on: `.all(dim=0)`"),
+            (mean(off), "this is the share of negative entries; a unit is dead only if it is negative for all inputs: `.all(dim=0)` first"),
             (mean(off.any(0)), "yours calls a unit dead if it is negative for any input; dead means for all of them"),
             (mean(off.all(1)), "yours looks along the units of one input; look along the inputs of one unit: dim=0"),
             (off.all(0).sum(), "this is the number of dead units; the share divides by how many units there are"),
             (100 * mean(off.all(0)), "this is in per cent: a share lies between 0 and 1"),
             (mean((pre < 0).all(0)), "an input of exactly 0 is off too: positive means above 0, so off is `pre <= 0`"),
             (0.0, "yours finds no dead unit: off means 0 or below, `pre <= 0`, for all inputs of a unit"),
-        )
+        )  # fmt: skip
         return named(
             near(share, abs_tol=1e-4),
             mean(off.all(0)),
@@ -190,26 +173,17 @@ def gradient_at_fakes(answer) -> Verdict:
         "What is differentiated is D's logit, by the images, not by D's weights. What makes the images something to differentiate by?",
         "`torch.autograd.grad(D(x_fake).sum(), x_fake)` returns a tuple with the gradient; each image only sees its own logit.",
         "`grad.flatten(1).norm(dim=1)`",
-    )
+    )  # fmt: skip
     return check("gradient_at_fakes", answer, judge, "one norm for each fake: this is all that G ever hears of D", hints)
 
 
 MYTHS = {
     "LeakyReLU passes a small negative gradient": (False, "the slope on the left is +alpha: small and positive"),
-    "a ReLU D whose hidden units are all dead comes back by training on the same inputs": (
-        False,
-        "a dead hidden unit stays: no hidden weight or bias gets a gradient, so nothing moves",
-    ),
-    "with a freshly initialised D, LeakyReLU gives G a much larger gradient than ReLU": (
-        False,
-        "LeakyReLU against ReLU: the norms are nearly the same until units die",
-    ),
+    "a ReLU D whose hidden units are all dead comes back by training on the same inputs": (False, "a dead hidden unit stays: no hidden weight or bias gets a gradient, so nothing moves"),
+    "with a freshly initialised D, LeakyReLU gives G a much larger gradient than ReLU": (False, "LeakyReLU against ReLU: the norms are nearly the same until units die"),
     "tanh(x) is sigmoid(2x), stretched to [-1, 1]": (True, "2·sigmoid(2x) - 1 = tanh(x), exactly"),
-    "where Tanh saturates, the output layer passes hardly any gradient": (
-        True,
-        "Tanh's slope is 1 - tanh²: 0.07 at x = 2, 0.00002 at 6",
-    ),
-}
+    "where Tanh saturates, the output layer passes hardly any gradient": (True, "Tanh's slope is 1 - tanh²: 0.07 at x = 2, 0.00002 at 6"),
+}  # fmt: skip
 
 
 def activation_myths(answer) -> Verdict:

@@ -23,9 +23,7 @@ def optimal_discriminator(answer) -> Verdict:
             (p_data / p_data + p_g, "`p_data / p_data + p_g` divides before it adds: the sum needs brackets"),
             (right.log(), "this is the logarithm of the best d: the answer is d itself"),
         )  # fmt: skip
-        return named(
-            near(d), right, known, f"at densities {p_data[i]:.1f} and {p_g[i]:.1f} yours gives {d[i]:.3g}, wanted is {right[i]:.3g}"
-        )
+        return named(near(d), right, known, f"at densities {p_data[i]:.1f} and {p_g[i]:.1f} yours gives {d[i]:.3g}, wanted is {right[i]:.3g}")  # fmt: skip
 
     hints = ("The derivative is p_data/d - p_g/(1 - d).", "Set it to zero: p_data · (1 - d) = p_g · d.")
     passed = "D*(x) = p_data / (p_data + p_g): you have proved the paper's first proposition"

@@ -74,7 +74,7 @@ def frechet_distance(answer) -> Verdict:
         "Four lines: the means, the covariances, the eigenvalues of their product, the sum.",
         "The trace of a matrix's root is the sum of the roots of its eigenvalues: `torch.linalg.eigvals(ca @ cb).real.clamp(min=0).sqrt().sum()`",
         "`(a.mean(0) - b.mean(0)).square().sum() + ca.trace() + cb.trace() - 2 *` that sum",
-    )
+    )  # fmt: skip
     raised = (
         (r"shapes cannot be multiplied|size of tensor a \(60\)", "`torch.cov` wants features in rows, `torch.cov(a.T)`, and the mean runs over the images, `a.mean(0)`: only features are as many in both clouds"),
     )  # fmt: skip
@@ -113,9 +113,7 @@ def classifier_score(answer) -> Verdict:
             ((-(p * p.log()).sum(1)).mean().exp(), "this measures how unsure each image is; p(y), the average over all images, must come in"),
             ((-(q * q.log()).sum()).exp(), "this measures how even the classes are; how sure each image is must come in too"),
         )  # fmt: skip
-        return named(
-            near(given, rel_tol=1e-4), right, known, f"for the test probabilities the score is {right:.4f}, yours is {given:.4f}"
-        )
+        return named(near(given, rel_tol=1e-4), right, known, f"for the test probabilities the score is {right:.4f}, yours is {given:.4f}")  # fmt: skip
 
     hints = (
         "What is p(y)? The average of all rows.",
@@ -241,7 +239,7 @@ class _Eye(features.Extractor):
         super().__init__()
         self.mix = nn.Parameter(
             torch.tensor([[1.0, 0.3, 0.0], [0.0, 0.8, -0.4], [0.5, 0.0, 1.2], [-0.6, 0.2, 0.7]]), requires_grad=False
-        )
+        )  # fmt: skip
 
     def look(self, images):
         x = images.flatten(1).float() / 255 @ self.mix
@@ -293,7 +291,7 @@ FAULTS = {
     "halved": "(x + 1) / 2 runs from 0 to 1: as bytes that is black everywhere. `data.denormalise`",
     "n test images": "the reference is a few test images: it changes with n, and G learned from the training set. `reference.frechet`, or `reference.moments`",
     "test set": "the reference is the test set; this course's protocol measures against the training set. `reference.frechet`, or `reference.moments`",
-}
+}  # fmt: skip
 
 
 def mended_score(answer) -> Verdict:
@@ -328,22 +326,13 @@ def mended_score(answer) -> Verdict:
 
 
 PAIRS = {
-    "A: 10,000 samples, B: 1,000 samples": (
-        False,
-        "fewer samples give a larger Fréchet distance on average, for the same generator",
-    ),
+    "A: 10,000 samples, B: 1,000 samples": (False, "fewer samples give a larger Fréchet distance on average, for the same generator"),
     "A: against the training set, B: against the test set": (False, "two references are two rulers"),
-    "A: seed 0 on one laptop, B: the same seed and protocol on another laptop": (
-        True,
-        "two laptops, one protocol: the generators may differ, the ruler does not",
-    ),
+    "A: seed 0 on one laptop, B: the same seed and protocol on another laptop": (True, "two laptops, one protocol: the generators may differ, the ruler does not"),
     "A: FID on Inception features, B: Fréchet distance on our classifier's": (False, "other features have other scales"),
     "A: 28×28 images, B: the same enlarged to 299×299 by another library": (False, "resizing changes the features"),
-    "A and B: the same protocol, each scored with the same five seeds": (
-        True,
-        "five seeds are more than fair: they show the spread too",
-    ),
-}
+    "A and B: the same protocol, each scored with the same five seeds": (True, "five seeds are more than fair: they show the spread too"),
+}  # fmt: skip
 
 
 def fair_comparisons(answer) -> Verdict:

@@ -1,7 +1,5 @@
 """Lesson 04: scores."""
 
-# ruff: noqa: E501 (one mistake, one line)
-
 import torch
 
 from gan_course import checks, data, evaluation
