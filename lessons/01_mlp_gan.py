@@ -298,6 +298,9 @@ print("Your two functions train." if yours else "Your two functions do not pass 
 first = Trainer(recipe("mlp-classic"), mnist, seed=0, steps=steps if yours else None)
 widgets.train(first, steps=budget.rung_steps, seconds=None if budget.rung_steps else 30)
 
+# %% [markdown]
+# What came out, from fresh noise:
+
 # %%
 plotting.grid(first.sample(64), title="Your code drew these" if yours else "Drawn by the finished steps")
 
