@@ -184,6 +184,7 @@ EXERCISES = {  # name: (names, check)
     "conv_size": (["conv_size"], "checks.conv_size(conv_size)"),
     "megabytes": (["as_bytes", "as_floats"], "checks.mnist_megabytes(as_bytes, as_floats)"),
     "answers": (["answers"], "checks.activation_myths(answers)"),
+    "resize_block": (["resize_block"], "checks.resize_block(resize_block)"),
     "minutes": (["minutes"], "checks.lesson_minutes(minutes, probe.minutes)"),
 }
 START = """import torch, types
