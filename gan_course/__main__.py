@@ -146,11 +146,11 @@ def compare(args) -> None:
 
     from gan_course import data, evaluation, features, scale, training
 
-    if args.out:
-        writable(args.out)
     at = args.scale or scale.name()
     recipes = [training.recipe(name, at) for name in args.names]
     images = data.load(args.data, limit=args.limit, device=scale.device(args.device))
+    if args.out:
+        writable(args.out)
     judge = features.classifier(images.name)
     real = data.load(images.name)
     reference = evaluation.Reference(real, judge, data.load(images.name, split="test"))
@@ -205,7 +205,7 @@ def sample(args) -> None:
     import numpy as np
     from PIL import Image
 
-    from gan_course import sampling
+    from gan_course import files, sampling
     from gan_course.training import checkpoint
 
     out = args.out
@@ -213,11 +213,16 @@ def sample(args) -> None:
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
     writable(out.parent)
     images = sampling.sample(_generator(args.generator)[0], args.n, args.seed)
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            if out.suffix == ".npy":
+                np.save(file, images.numpy())
+            else:
+                Image.fromarray(checkpoint.picture(images, max(1, round(args.n**0.5)))).save(file, "PNG")
+
     try:
-        if out.suffix == ".npy":
-            np.save(out, images.numpy())
-        else:
-            Image.fromarray(checkpoint.picture(images, max(1, round(args.n**0.5)))).save(out)
+        files.replace(out, write)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror or error}; choose another place") from error
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gan_course import UserError
 from gan_course.data import denormalise
 
-BLOCK = 128  # z are drawn and images made so many at a time, always: sample i depends on its seed and on nothing else
+BLOCK = 256  # z are drawn and images made so many at a time, always: sample i depends on its seed and on nothing else
 
 
 def noise(n: int, noise_dim: int, seed: int = 0, device="cpu") -> Tensor:

@@ -27,6 +27,7 @@ class Lesson:
     name: of the source, such as "01_mlp_gan". what: one line, what the learner does. minutes: by scale, on the reference
     machine (two 2.6 GHz cores, or one H100 for `gpu`). workload: what the lesson mostly computes, "mlp" or "conv". data: the
     data set that it trains on. live_runs, rungs: how many runs last `Budget.seconds` and `Budget.rung_seconds`.
+    further_seconds: of other runs, the same at `cpu` and `gpu`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Lesson:
     data: str = "mnist"
     live_runs: int = 0
     rungs: int = 0
+    further_seconds: float = 0
     budgets: dict[str, Budget] = field(default_factory=dict)
 
     @property
@@ -46,7 +48,8 @@ class Lesson:
     def timed_minutes(self, scale: str) -> float:
         """Minutes of the lesson that are counted in seconds of training: the same on every machine."""
         budget = self.budgets.get(scale, Budget())
-        return (self.live_runs * (budget.seconds or 0) + self.rungs * (budget.rung_seconds or 0)) / 60
+        further = 0 if scale == "smoke" else self.further_seconds
+        return (self.live_runs * (budget.seconds or 0) + self.rungs * (budget.rung_seconds or 0) + further) / 60
 
 
 LESSONS = {
@@ -66,6 +69,7 @@ LESSONS = {
             minutes={"smoke": 0.4, "cpu": 10, "gpu": 10},
             live_runs=1,
             rungs=7,
+            further_seconds=30,  # the learner's own two steps
             budgets={
                 "smoke": Budget(images=1_000, steps=40, rung_steps=8, n_eval=400),
                 "cpu": Budget(seconds=90, rung_seconds=60),
@@ -93,6 +97,7 @@ LESSONS = {
             data="cifar10",
             live_runs=2,  # the classic recipe, and the remedy for as long
             rungs=6,
+            further_seconds=30,  # networks of the learner's own blocks
             budgets={
                 "smoke": Budget(images=500, steps=2, rung_steps=1, n_eval=200),
                 "cpu": Budget(images=10_000, seconds=90, rung_seconds=45, n_eval=5_000),

@@ -70,6 +70,24 @@ plotting.grid(sample(pretrained("mlp-tuned-mnist"), 64), title="Drawn by a gener
 # %% [markdown]
 # # Part A: your first digits
 #
+# ## The game, where all of it can be seen
+# Before digits, the game in the plane. **Blue dots** are real points, eight clusters of them. **Orange crosses** are fakes: G takes a square grid of noise z and bends it, and where
+# the grid ends up, fakes do. The **ground** is D's opinion of every place: blue where D says real, orange and hatched where it says fake, a dashed line where D = ½. Each
+# **arrow** is what G's loss asks of that fake: the way to where D would sooner say real.
+
+# %%
+widgets.Playground(hide=("who", "loss", "lr_d", "lr_g"))
+
+# %% [markdown]
+# Play:
+#
+# 1. Press **One D step** a few times. The ground changes, the fakes stand still, and the loss of D falls. The numbers are taken on the same points before and after.
+# 2. Press **One G step** a few times. The fakes move, the ground stands still; the loss of G falls and the loss of D rises. That is the game: one's gain is the other's loss.
+# 3. Set the speed to **1 step a second** and press **Train**: D and G in turn. Then as fast as possible: within a few hundred steps there are fakes in all eight clusters.
+# 4. Switch layers off to see one at a time, drag **History** to go back. Choose other real points, or **drawn by you**: press and drag in the picture, or type them.
+#
+# Soon it is two functions of yours that play this. First the digits.
+#
 # ## Real images
 # MNIST holds 70,000 handwritten digits, 60,000 of them to train on. `data.load` puts those on your device once, as bytes. Without a network it takes a
 # smaller [stand-in]({{docs}}/glossary.md#stand-in) set that is built in, and says so.
@@ -233,6 +251,41 @@ def generator_step(G, D, opt_g, opt_d, z):
 
 # %% tags=["check", "nbval-check-output"] name="check_generator_step"
 checks.generator_step(generator_step)
+
+# %% [markdown]
+# ## Your two steps play
+# Neither function asks what a sample is: they take any G, D and x_real. So here is the game in the plane again, played by yours. Where one is not written yet or stops with an
+# error, the line under the buttons says so.
+
+# %%
+mine = widgets.Playground(steps=(discriminator_step, generator_step))
+mine.run(500)
+mine
+
+# %% [markdown]
+# Do your fakes reach the eight clusters? Then break the game. The menu **Steps** holds three bugs; or put one into your own cell, run it, and run the cell above again. **Reset** after each.
+#
+# | bug | what you see |
+# |---|---|
+# | labels swapped in D's step | D(x) sinks towards 0 and D(G(z)) rises towards 1; the fakes run out of the picture. The loss of G falls all the while: a low loss of G does not mean good samples |
+# | no `detach`, but opt_d holds only D's weights | **the same fakes as with it**, to the last bit: only opt_g moves G, and its `zero_grad` throws away what leaked in. The line after **One D step** tells of the gradient that reached G: work for nothing, and harm as soon as something uses it |
+# | no `detach`, and both optimisers step | now D's loss moves G too, to where fakes are easy to tell: whole clusters stay empty |
+# | the [saturating loss]({{docs}}/glossary.md#non-saturating-loss) in G's step (choose the course's steps and the loss `minimax`) | nothing, while the game is even. Set the lr of G to 0 and train a moment, so that D is sure: between `non_saturating` and `minimax` the arrows all but vanish |
+#
+# You need not believe it:
+
+# %% tags=["nbval-check-output"]
+def played(steps, **settings):
+    game = widgets.Playground(**settings)
+    game.run(steps)
+    return game.now
+
+swapped = played(100, who="swapped_labels")
+print("swapped labels: clusters reached:", swapped.numbers["covered"], "- loss of G below 0.1:", swapped.numbers["loss_g"] < 0.1)
+print("no detach: the same fakes:", (played(50, who="no_detach").fake == played(50).fake).all())
+print("both optimisers step: clusters stay empty:", played(500, who="shared_step").numbers["covered"] < 8)
+pull = {loss: abs(played(200, loss=loss, lr_g=0).pull).mean() for loss in ("non_saturating", "minimax")}
+print("D is sure: the saturating loss pulls less than a tenth as hard:", pull["minimax"] < pull["non_saturating"] / 10)
 
 # %% [markdown]
 # ## Your code draws

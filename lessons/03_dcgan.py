@@ -527,7 +527,7 @@ ladder = {f"{name} ({runs[name].step} steps)": score for name, score in race.sco
 plotting.bars(ladder, xlabel="Fréchet distance: lower is better", title="One rule changed, same seconds")
 
 # %% [markdown]
-# None of the six raised an error: without scores or pictures you would not know. Read them with care. It is one seed and a short run, so neighbours may swap: [docs/benchmarks.md]({{docs}}/benchmarks.md) has a second seed, where two of them do. The seconds are equal, the steps beside the bars are not. A rule that
+# None of the six raised an error: without scores or pictures you would not know. Read them with care. It is one seed and a short run, so neighbours may swap: [docs/benchmarks.md]({{docs}}/benchmarks.md) has three seeds of two of the bars, and they do. The seconds are equal, the steps beside the bars are not. A rule that
 # seems to cost nothing early may be what holds a long training together, and the other way round; more on that below. What do the pictures say?
 
 # %%

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -221,3 +222,25 @@ def test_a_run_says_which_code_made_it(saved):
     assert set(config["versions"]) - {"commit"} == {"gan_course", "torch", "python"}
     if (checkpoint.Path(checkpoint.__file__).parents[2] / ".git").exists():
         assert len(config["versions"]["commit"].removesuffix("-dirty")) == 40
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.png"])
+def test_samples_are_whole_or_absent(name, saved, tmp_path, monkeypatch, capsys):
+    arguments = ["sample", str(saved), "--n", "3", "--out", str(tmp_path / name)]
+    assert main(arguments) == 0
+    before = (tmp_path / name).read_bytes()
+    monkeypatch.setattr("numpy.save", full)
+    monkeypatch.setattr("PIL.Image.Image.save", full)
+    assert main(arguments) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_bytes() == before
+
+
+def test_the_page_on_one_run_names_what_is_there():
+    page = (checkpoint.Path(__file__).parents[1] / "docs" / "one-run.md").read_text(encoding="utf-8")
+    package = checkpoint.Path(checkpoint.__file__).parents[1]
+    source = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    for path in re.findall(r"`((?:gan_course/)?[a-z_/]+\.py)`", page):
+        assert (package / path.removeprefix("gan_course/")).is_file(), path
+    for name in re.findall(r"`(?:\w+\.)*(\w+)(?:\([^`]*\))?`", page):
+        assert re.search(rf"\b{name}\b", source), name

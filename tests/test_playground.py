@@ -1,5 +1,6 @@
 """The playground: what the lesson says of the game and of its bugs is measured here, and the controls do what they say."""
 
+import contextlib
 import json
 import re
 
@@ -16,7 +17,7 @@ from gan_course.widgets.playground.game import FAKES, FRAMES
 def after(n, **settings):
     played = widgets.Playground(**settings)
     played.run(n)
-    return played.game.keep()
+    return played.now
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_the_default_learns_the_ring_at_once_and_keeps_every_mode(seed):
 def test_the_preset_for_collapse_loses_nearly_all_modes(seed):
     played = widgets.Playground.from_config(widgets.Playground.presets["collapse"] | {"seed": seed})
     played.run(500)
-    assert played.game.keep().numbers["covered"] <= 2
+    assert played.now.numbers["covered"] <= 2
 
 
 def test_a_missing_detach_alone_changes_nothing_but_is_told():
@@ -73,6 +74,10 @@ def test_swapped_labels_drive_the_fakes_out_of_the_picture():
     assert (np.abs(frame.fake) > 1.2).any(1).mean() > 0.9
 
 
+def test_the_saturating_loss_does_as_well_while_the_game_is_even():
+    assert after(500, loss="minimax").numbers["covered"] == 8
+
+
 def test_the_saturating_loss_hardly_pulls_once_d_is_sure():
     played = widgets.Playground(lr_g=0.0)
     played.run(200)
@@ -83,12 +88,12 @@ def test_the_saturating_loss_hardly_pulls_once_d_is_sure():
     assert np.median(strong) > 20 * np.median(weak) > 0
     played.change("lr_g", 0.001)
     played.run(500)
-    late = played.game.keep().numbers["near"]
+    late = played.now.numbers["near"]
     played = widgets.Playground(lr_g=0.0)
     played.run(200)
     played.change("lr_g", 0.001)
     played.run(500)
-    assert played.game.keep().numbers["near"] > late
+    assert played.now.numbers["near"] > late
 
 
 def test_the_arrows_are_what_the_generators_step_sends():
@@ -120,6 +125,18 @@ def test_a_step_by_hand_is_measured_on_the_batch_it_took(played):
     assert played.game.measure()["loss_g"] < now["loss_g"]
     assert f"{now['loss_d']:.4f} → {played.game.measure()['loss_d']:.4f}" in played._numbers.value
     assert played._note == "one G step: only G moved"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_steps_own_loss_falls_and_g_raises_d_s(seed):
+    played = widgets.Playground(seed=seed)
+    for which, others in (("d", None), ("g", "loss_d")):
+        for _ in range(3):
+            before = played.game.measure()
+            played.substep(which)
+            now = played.game.measure()
+            assert now[f"loss_{which}"] < before[f"loss_{which}"]
+            assert others is None or now[others] > before[others]
 
 
 # ---------------------------------------------------------------- the learner's functions
@@ -169,6 +186,26 @@ def test_weights_that_are_no_numbers_stop_the_training(played):
     assert "<svg" in played._picture.value
 
 
+def test_small_networks_take_one_thread_and_leave_the_others_as_they_were():
+    seen = []
+
+    def watched(*arguments):
+        seen.append(torch.get_num_threads())
+        return course_steps()[0](*arguments)
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        played = widgets.Playground((watched, broken))
+        for act in (lambda: played.run(1), lambda: played.substep("d")):
+            with contextlib.suppress(UserError):
+                act()
+            assert torch.get_num_threads() == 2
+        assert seen == [1, 1]
+    finally:
+        torch.set_num_threads(threads)
+
+
 # ---------------------------------------------------------------- settings
 
 
@@ -179,7 +216,7 @@ def test_a_config_makes_the_same_playground_again():
     again = widgets.Playground.from_config(config)
     assert again.config() == config and config.items() >= settings.items()
     played.run(5), again.run(5)
-    assert np.array_equal(played.game.keep().fake, again.game.keep().fake)
+    assert np.array_equal(played.now.fake, again.now.fake)
     assert again.box is not None
     assert again._parts["loss"].layout.display == again._parts["seed"].layout.display == "none"
     assert again._parts["lr_d"].layout.display != "none"
@@ -188,7 +225,7 @@ def test_a_config_makes_the_same_playground_again():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"colour": "red"}, {"steps": "ours"}, {"data": "cube"}, {"who": "yours"}, {"loss": "best"},
+        {"colour": "red"}, {"steps": "ours"}, {"data": "cube"}, {"who": "yours"}, {"loss": "best"}, {"loss": "relativistic"},
         {"lr_d": -1}, {"lr_g": float("nan")}, {"lr_d": "fast"}, {"seed": 1.5}, {"seed": True},
         {"layers": "fake"}, {"layers": ["sky"]}, {"hide": ["everything"]},
         {"points": [[1]]}, {"points": [[3, 0]]}, {"points": []}, {"points": "0, 0"}, {"points": [[float("nan"), 0]]},
@@ -210,6 +247,13 @@ def test_steps_that_are_no_two_functions_are_refused(steps):
 def test_every_set_of_points_can_be_played_for(name):
     numbers = after(3, data=name).numbers
     assert 0 <= numbers["covered"] <= numbers["modes"]
+
+
+def test_every_loss_on_the_menu_can_be_played(played):
+    for loss in played._parts["loss"].options:
+        played.change("loss", loss)
+        played.run(2)
+        assert np.isfinite(played.now.numbers["loss_g"]) and played.config()["loss"] == loss
 
 
 # ---------------------------------------------------------------- the controls
@@ -284,9 +328,9 @@ def test_points_are_typed_and_a_wrong_line_is_told(played):
 
 def test_the_picture_is_told_in_words(played):
     played.run(300)
-    alt = played._field(played.game.keep()).alt
+    alt = played._field(played.now).alt
     assert "Step 300. Real points: ring of 8. 8 of 8 modes covered" in alt and "D says real on" in alt
-    frame = played.game.keep()._replace(missing=[0, 2], numbers=played.game.keep().numbers | {"covered": 6})
+    frame = played.now._replace(missing=[0, 2], numbers=played.now.numbers | {"covered": 6})
     assert "6 of 8 modes covered; missing: right, top" in played._field(frame).alt
     lost = frame._replace(fake=np.full((FAKES, 2), np.nan, np.float32))
     assert "<svg" in played._field(lost).inline()

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from gan_course import UserError, data, illness, plotting, widgets
+from gan_course.losses import LOSSES
 from gan_course.models import build
 from gan_course.training import Score, Trainer, recipe
+from gan_course.training.conditional import ConditionalTrainer
 from gan_course.widgets import view
 from gan_course.widgets.driver import Driver
 
@@ -313,6 +315,48 @@ def test_its_scores_appear_where_they_were_taken(trainer):
     assert "training…" in told[-1][1] or trainer.step == 200
     assert trainer.history[3]["frechet"] == 1234.5
     assert "Three panels" in monitor._losses.value and "Fréchet distance" in monitor._losses.value
+
+
+def test_a_score_has_its_own_name_and_direction(trainer):
+    values = iter(range(-3, 100))
+    trainer.watch = (Score(lambda images: float(next(values)), 40, 10, name="sharpness", lower_is_better=False),)
+    monitor = widgets.TrainingMonitor(trainer.run(steps=100), steps=200)
+    assert monitor.box is not None
+    assert "<b>-2</b> at step 80 (sharpness, higher is better)" in monitor._numbers.value
+    figure = plotting.losses(trainer.history)
+    assert "Right: sharpness goes from -3 to -2." in figure.alt and figure.axes[2].get_ylim()[0] <= -3
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_is_drawn_with_its_even_game(monitor, trainer, loss):
+    monitor._settings["loss"].value = loss
+    monitor.substep("both")
+    assert "⚠" not in monitor._told.value
+    even = view._even(LOSSES[loss])
+    expected = {"non_saturating": (1.386, 0.693), "minimax": (1.386, -0.693), "hinge": (2, 0), "relativistic": (0.693,)}
+    assert tuple(even.values()) == pytest.approx(expected[loss], abs=1e-3)
+
+
+def test_classes_and_points_are_watched_too():
+    small = {"widths": (16,)}
+    nets = {"generator": {**small, "n_classes": 10}, "discriminator": {**small, "n_classes": 10}}
+    classes = ConditionalTrainer(
+        recipe("mlp-classic").vary(**nets, batch_size=20), data.load("digits", limit=200), precision="fp32"
+    )
+    plane = recipe("mlp-tuned").vary(generator={**small, "noise_dim": 2}, discriminator=small, batch_size=50)
+    for trainer in (classes, Trainer(plane, data.points("ring", 500), precision="fp32")):
+        monitor = widgets.TrainingMonitor(trainer, steps=60)
+        assert monitor.box is not None
+        for which in "dg":
+            monitor.substep(which)
+        monitor.play()
+        while monitor.playing:
+            tick(monitor)
+        assert "done at step 60" in monitor._told.value
+        monitor._history.value = 0
+        monitor.now()
+        assert "step 60" in monitor._samples.value and "D takes" in monitor._samples.value
+        assert monitor.picture().count("<img") == monitor.picture().count("<img alt=") > 1
 
 
 def test_the_driver_knows_no_training():

@@ -5,7 +5,7 @@ colour alone: the line style or the hatch differs too. Images are uint8 of shape
 any device and numpy arrays are both accepted.
 """
 
-from gan_course.plotting.charts import bars, cells, curves, histogram, losses
+from gan_course.plotting.charts import SCORES, bars, cells, curves, histogram, losses
 from gan_course.plotting.field import LAYERS, Drawing, field, traces
 from gan_course.plotting.figure import DRAWING, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure, beside, number
 from gan_course.plotting.pictures import animation, caption, grid, grids, save_grid
@@ -20,6 +20,7 @@ __all__ = [
     "LINES",
     "PALETTE",
     "REAL",
+    "SCORES",
     "Drawing",
     "Figure",
     "animation",

@@ -14,6 +14,8 @@ from gan_course import UserError
 from gan_course.plotting.figure import DPI, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure, number
 
 EVEN = {"2 ln 2": 2 * math.log(2), "ln 2": math.log(2)}  # D's and G's loss where D(x) = D(G(z)) = ½, non-saturating
+COLUMNS = ("step", "images", "seconds", "loss_d", "loss_g", "d_real", "d_fake")  # of a history; all others are scores
+SCORES = {"frechet": "Fréchet distance"}  # by their names in a history
 RAN_AWAY = 50  # no game between equals has such a loss
 
 
@@ -65,13 +67,14 @@ def losses(
     column = lambda key: (step, as_numbers([row[key] for row in history]))  # noqa: E731
     loss = {"loss of D": column("loss_d"), "loss of G": column("loss_g")}
     output = {"D(x), real": column("d_real"), "D(G(z)), fake": column("d_fake")}
-    scored = [(row["step"], row["frechet"]) for row in history if "frechet" in row]
-    score = {"Fréchet distance": tuple(map(as_numbers, zip(*scored, strict=True)))} if scored else {}
+    named = next((name for row in history for name in row if name not in COLUMNS), None)  # of several scores the first
+    scored = [(row["step"], row[named]) for row in history if named in row]
+    score = {SCORES.get(named, named): tuple(map(as_numbers, zip(*scored, strict=True)))} if scored else {}
     n = 3 if scored else 2
     even = EVEN if even is None else even
     figure = Figure(*size)
-    named = ["Top", "Middle", "Bottom"] if stacked else ["Left", "Middle", "Right"]
-    first, second, third = named[0], named[1 if scored else 2], named[2]
+    places = ["Top", "Middle", "Bottom"] if stacked else ["Left", "Middle", "Right"]
+    first, second, third = places[0], places[1 if scored else 2], places[2]
     if not history:
         figure.alt = "Two empty panels for the losses and for D's outputs: no step has been taken yet."
     else:
@@ -111,10 +114,10 @@ def losses(
     axes.set_ylim(0, 1)
     axes.set_yticks((0, 0.5, 1))
     if scored:
-        figure.alt += f" {third}: {describe_lines(score)}; lower is better."
-        axes = panel(2, "score" if stacked else "Fréchet distance")
-        draw_lines(axes, score, {"Fréchet distance": {"color": PALETTE[1], "marker": "o", "markersize": 4}}, {}, mark)
-        axes.set_ylim(bottom=0)
+        figure.alt += f" {third}: {describe_lines(score)}{'; lower is better' if named in SCORES else ''}."
+        axes = panel(2, "score" if stacked else next(iter(score)))
+        draw_lines(axes, score, {next(iter(score)): {"color": PALETTE[1], "marker": "o", "markersize": 4}}, {}, mark)
+        axes.set_ylim(bottom=min(0, min(value for _, value in scored)))
     if stacked:  # one axis of steps for all
         for upper in figure.axes[:-1]:
             upper.tick_params(labelbottom=False)

@@ -67,7 +67,7 @@ def field(
     if logits is not None and shown & {"landscape", "contour"}:
         parts += _ground(np.clip(np.nan_to_num(np.asarray(logits, np.float64)), -30, 30), shown)
     if mesh is not None and "mesh" in shown:
-        path = "".join("M" + "L".join(f"{x} {y}" for x, y in line) for line in place(mesh).tolist())
+        path = "".join(map(_line, place(mesh)))
         parts.append(f'<path d="{path}" fill="none" stroke="currentColor" stroke-width="9" stroke-opacity=".4"/>')
     if "real" in shown:
         dots = "".join(f"M{x} {y}h0" for x, y in place(real).tolist())
@@ -116,7 +116,10 @@ def _area(filled) -> str:
 
 
 def _line(points) -> str:
-    return "M" + "L".join(f"{x} {y}" for x, y in np.rint(points).astype(int).tolist())
+    """A path through the points (N, 2), each told from the one before: that is shorter."""
+    points = np.rint(points).astype(int)
+    steps = " ".join(f"{x} {y}" for x, y in np.diff(points, axis=0).tolist())
+    return f"M{points[0, 0]} {points[0, 1]}l{steps}"
 
 
 def _arrow(start, end) -> str:

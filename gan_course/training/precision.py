@@ -4,14 +4,16 @@ import time
 
 import torch
 
+from gan_course import scale
+
 
 def faster_precision(make, device: torch.device, rounds: int = 5, steps: int = 4) -> str:
     """Time a few steps of throw-away runs in fp32 and bf16, in turn; "bf16" if its median is at least 10 % faster.
 
-    make(precision) gives a fresh Trainer. A device without bfloat16 of its own needs many times as long: one matrix product
-    tells, or the first round in which bf16 takes twice as long.
+    make(precision) gives a fresh Trainer. A device without bfloat16 of its own needs many times as long and is not asked; the
+    first round in which bf16 takes twice as long ends the trial.
     """
-    if _product_seconds(device, torch.bfloat16) > 2 * _product_seconds(device, torch.float32):
+    if not scale.native_bf16(device):
         return "fp32"
     runs = {p: make(p) for p in ("fp32", "bf16")}
     times = {p: [] for p in runs}
@@ -26,13 +28,3 @@ def faster_precision(make, device: torch.device, rounds: int = 5, steps: int = 4
             return "fp32"
     fp32, bf16 = (sorted(t[1:])[rounds // 2] for t in times.values())
     return "bf16" if bf16 < 0.9 * fp32 else "fp32"
-
-
-def _product_seconds(device: torch.device, dtype: torch.dtype, n: int = 512, rounds: int = 5) -> float:
-    """Median seconds of an n×n matrix product."""
-    x, times = torch.ones(n, n, device=device, dtype=dtype), []
-    for _ in range(rounds + 1):  # the first warms up
-        start = time.perf_counter()
-        (x @ x)[0, 0].item()  # waits for the device
-        times.append(time.perf_counter() - start)
-    return sorted(times[1:])[rounds // 2]

@@ -20,12 +20,12 @@ class Recipe:
     architecture: str = "mlp"
     generator: dict = field(default_factory=dict)
     discriminator: dict = field(default_factory=dict)
-    loss: str = "non_saturating"
+    loss: str = "non_saturating"  # its slope is steepest where D is sure of a fake
     batch_size: int = 100
     lr_g: float = 1e-3
     lr_d: float = 1e-3
-    betas: tuple[float, float] = (0.5, 0.999)
-    d_steps: int = 1
+    betas: tuple[float, float] = (0.5, 0.999)  # half of Adam's usual 0.9: momentum overshoots a moving target (Radford et al. 2016)
+    d_steps: int = 1  # with a loss that never saturates D need not be ahead
     ema: float = 0.0
     decay_steps: int = 0
     flip: bool = False
@@ -65,29 +65,30 @@ def _plain(value):
 RECIPES = {
     r.name: r
     for r in [
-        Recipe("mlp-classic"),
+        Recipe("mlp-classic"),  # the defaults above: the settings of the tutorial notebook that lesson 01 grew from
         Recipe(
             "mlp-tuned",
-            generator={"batch_norm": True, "slope": 0.2},
-            discriminator={"dropout": 0.0},
-            batch_size=128,
-            lr_g=2e-3,
-            lr_d=1e-3,
-            betas=(0.0, 0.9),
-            ema=0.998,
+            generator={"batch_norm": True, "slope": 0.2},  # hidden units keep their scale, and none of them dies
+            discriminator={"dropout": 0.0},  # G learns from D's slope, and dropout makes it noisy
+            batch_size=128,  # BatchNorm in G estimates its mean from the batch
+            lr_g=2e-3,  # faster than D: with BatchNorm G bears it
+            lr_d=1e-3,  # the classic rate
+            betas=(0.0, 0.9),  # no momentum: D moves the target at every step (Gulrajani et al. 2017, algorithm 1)
+            ema=0.998,  # averages about the last 500 steps
         ),
+        # The paper's rate and momentum, betas (0.5, 0.999) (Radford et al. 2016, section 4); batches of half its 128, for laptops.
         Recipe("dcgan16", architecture="dcgan16", batch_size=64, lr_g=2e-4, lr_d=2e-4),
         Recipe("dcgan28", architecture="dcgan28", batch_size=64, lr_g=2e-4, lr_d=2e-4),
         Recipe("dcgan32", architecture="dcgan32", batch_size=64, lr_g=2e-4, lr_d=2e-4),
         Recipe(
             "sndcgan32",
             architecture="sndcgan32",
-            batch_size=64,
-            lr_g=1e-3,
-            lr_d=4e-4,
-            betas=(0.0, 0.9),
-            ema=0.998,
-            flip=True,
+            batch_size=64,  # as dcgan32, so that lesson 03 compares like with like
+            lr_g=1e-3,  # five times dcgan32's: a D of limited slope sends gradients that bear it
+            lr_d=4e-4,  # below G's, so that D does not run ahead of it
+            betas=(0.0, 0.9),  # no momentum, as in mlp-tuned
+            ema=0.998,  # as in mlp-tuned
+            flip=True,  # twice as many images, so that D learns fewer of them by heart; a mirrored object is still one
         ),
     ]
 }
@@ -97,13 +98,13 @@ RECIPES = {
 # hundreds of thousands of steps.
 AT_SCALE = {
     ("sndcgan32", "gpu"): {
-        "generator": {"widths": (512, 256, 128, 64), "last_conv": True},
-        "discriminator": {"deep": True, "slope": 0.1},
-        "lr_g": 2e-4,
+        "generator": {"widths": (512, 256, 128, 64), "last_conv": True},  # table 3 (a)
+        "discriminator": {"deep": True, "slope": 0.1},  # table 3 (b)
+        "lr_g": 2e-4,  # the rate of the paper's setting C (its table 1)
         "lr_d": 2e-4,
-        "loss": "hinge",
-        "ema": 0.9999,
-        "decay_steps": 100_000,
+        "loss": "hinge",  # the paper's equations 16 and 17
+        "ema": 0.9999,  # averages about the last 10,000 steps
+        "decay_steps": 100_000,  # the last steps are small: the two stop circling each other
     },
 }
 

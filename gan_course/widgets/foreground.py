@@ -17,7 +17,7 @@ def train(trainer, *, steps: int | None = None, seconds: float | None = None, re
     Raises Diverged without a notebook; in one, the sentence stands under the picture.
     """
     show = in_notebook()
-    real = trainer.images.data[:64] if real is None else real
+    real = trainer.data.data[:64] if real is None else real
 
     def picture(note: str = "training…", kind: str = "") -> dict[str, str]:
         return {"text/plain": "Training: see the picture.", "text/html": view.static(trainer, steps, seconds, real, note, kind)}

@@ -20,7 +20,7 @@ DONE = {"d": "one D step: only D changed", "g": "one G step: only G changed", "b
 KNOBS = """<details><summary>What the knobs do</summary><ul style="margin:0;line-height:1.5">
 <li><b>lr of D</b>, <b>lr of G</b>: the learning rates, how far a step moves the weights of each; 0 holds a network still.</li>
 <li><b>D steps</b>: how many steps D takes for each one of G.</li>
-<li><b>loss</b>: what G wants; D's wish stays, except with hinge.</li>
+<li><b>loss</b>: what D and G minimise; Part B of lesson 01 compares them.</li>
 <li><b>Speed</b>: at one step a second you see D move and G answer: each step is measured before and after.</li></ul></details>"""
 
 
@@ -36,7 +36,7 @@ class TrainingMonitor(Driver):
 
     def __init__(self, trainer, *, steps=None, seconds=None, real=None, folder="pictures"):
         self.trainer, self.steps, self.seconds, self.folder = trainer, steps, seconds, Path(folder)
-        self.real = trainer.images.data[:64] if real is None else real
+        self.real = trainer.data.data[:64] if real is None else real
         self._moved, self._moving, self._saved, self._chosen = None, False, 0.0, 0
         super().__init__(trainer)
 
@@ -142,7 +142,9 @@ class TrainingMonitor(Driver):
             self.trainer.save()
 
     def explain(self, error: Exception) -> str:
-        return f"{error}. Reset starts over." if isinstance(error, Diverged) else super().explain(error)
+        if not isinstance(error, Diverged):
+            return super().explain(error)
+        return "; ".join([str(error), *off_recipe(self.trainer.recipe)]) + ". Reset starts over."
 
     # ---------------------------------------------------------------- what one sees
 
@@ -173,7 +175,7 @@ class TrainingMonitor(Driver):
         self._history.observe(self._scrubbed, "value")
         self._now_button = button("Now", "Look at the present again", self.now)
         self._look = W.BoundedIntText(
-            value=1, min=1, max=view.shown(self.trainer), description="Look at", layout={"width": "116px"}
+            value=1, min=1, max=view.shown(self.trainer), description="fake no.", layout={"width": "120px"}
         )
         self._look.style.description_width = "52px"
         self._look.observe(self._looked, "value")

@@ -88,23 +88,31 @@ def numbers(trainer, moved: Moved | None = None) -> str:
             {k: f"<b>{_loss(v)}</b>" for k, v in trainer.measure().items()},
         )
     cells = "".join(f"<span>{NAMES[k]} {values[k]}</span>" for k in ("loss_d", "d_real", "loss_g", "d_fake"))
-    scored = [row for row in trainer.history if "frechet" in row]
-    score = (
-        f"score: <b>{plotting.number(scored[-1]['frechet'])}</b> at step {scored[-1]['step']:,}, lower is better" if scored else ""
-    )
     grid = "display:grid;grid-template-columns:max-content max-content;column-gap:16px"
-    return f'<div style="line-height:1.4;font-variant-numeric:tabular-nums">{told}<div style="{grid}">{cells}</div>{score}</div>'
+    told += f'<div style="{grid}">{cells}</div>{_scores(trainer)}'
+    return f'<div style="line-height:1.4;font-variant-numeric:tabular-nums">{told}</div>'
+
+
+def _scores(trainer) -> str:
+    """The newest of each score and the step at which it was taken, as HTML."""
+    told = []
+    for score in (watcher for watcher in trainer.watch if isinstance(watcher, Score)):
+        if taken := [row for row in trainer.history if score.name in row]:
+            name, value = plotting.SCORES.get(score.name, score.name), plotting.number(taken[-1][score.name])
+            better = "lower" if score.lower_is_better else "higher"
+            told.append(f"<div>score: <b>{value}</b> at step {taken[-1]['step']:,} ({html.escape(name)}, {better} is better)</div>")
+    return "".join(told)
 
 
 def scoring(trainer) -> tuple[int, int] | None:
     """(steps until the next score is taken, samples that it takes); None for a training that takes none."""
-    score = next((watcher for watcher in trainer.watch if isinstance(watcher, Score)), None)
-    if score is None:
-        return None
-    row = trainer.step - trainer.step % LOG_EVERY + LOG_EVERY
-    while row % score.every >= LOG_EVERY:
-        row += LOG_EVERY
-    return row - trainer.step, score.n
+    due = []
+    for score in (watcher for watcher in trainer.watch if isinstance(watcher, Score)):
+        row = trainer.step - trainer.step % LOG_EVERY + LOG_EVERY
+        while row % score.every >= LOG_EVERY:
+            row += LOG_EVERY
+        due.append((row - trainer.step, score.n))
+    return min(due, default=None)
 
 
 def losses(trainer, mark: int | None = None, moved: Moved | None = None) -> str:
@@ -112,21 +120,30 @@ def losses(trainer, mark: int | None = None, moved: Moved | None = None) -> str:
     rows = trainer.history
     if moved is not None and all(map(math.isfinite, moved.after.values())):
         rows = [*rows, {"step": max(1, trainer.step), **moved.after}]
-    loss, zero, even = LOSSES[trainer.recipe.loss], torch.zeros(1), None
-    if trainer.recipe.loss != "non_saturating":
-        even = {"even D": loss.d(zero, zero).item(), "even G": loss.g(zero).item()}
-    height = 332 if any("frechet" in row for row in rows) else 350
+    even = None if trainer.recipe.loss == "non_saturating" else _even(LOSSES[trainer.recipe.loss])
+    height = 350 - 18 * _scores(trainer).count("<div>")
     return plotting.losses(rows, mark=mark, even=even, stacked=True, size=(352, height)).html()
 
 
+def _even(loss) -> dict[str, float]:
+    """Both losses where D cannot tell real from fake: all logits are 0."""
+    zero = torch.zeros(1)
+    of_d, of_g = loss.d(zero, zero).item(), (loss.g(zero, zero) if loss.pairs else loss.g(zero)).item()
+    return {"even": of_d} if of_d == of_g else {"even D": of_d, "even G": of_g}
+
+
 def shown(trainer) -> int:
-    """How many of the 64 fixed-noise samples have room."""
-    side = _scale(trainer.images.data) * max(trainer.images.shape[1:]) + 2 * FRAME + GAP
+    """How many of the fixed-noise samples have room."""
+    if len(trainer.data.shape) == 1:
+        return len(trainer.z_fixed)
+    side = _scale(trainer.data.data) * max(trainer.data.shape[1:]) + 2 * FRAME + GAP
     return min(64, (ACROSS // side) * (DOWN // side))
 
 
 def samples(trainer, images, step: int, verdict: Verdict | None = None, chosen: int | None = None) -> str:
     """Fixed-noise samples as one <img>, each in the frame of D's verdict on it; the frame of the chosen one is thick."""
+    if images.dim() == 2:
+        return _points(trainer, images, step, verdict)
     scale, n = _scale(images), shown(trainer)
     taken = [None] * n if verdict is None else verdict.outputs[:n] > 0.5
     framed = torch.stack([_framed(images[i], scale, taken[i], i == chosen) for i in range(n)])
@@ -142,14 +159,27 @@ def samples(trainer, images, step: int, verdict: Verdict | None = None, chosen: 
     return plotting.grids({title: framed}, columns, alt + ".", width=ACROSS + 16).html() + _small(told)
 
 
+def _points(trainer, points, step: int, verdict: Verdict | None) -> str:
+    told = f"{len(points)} fakes (crosses) from the same noise at step {step:,}, real points as dots"
+    if verdict is not None:
+        told += f"; D takes {int((verdict.outputs > 0.5).sum())} fakes for real"
+    return plotting.field(trainer.data.data[:400].cpu(), points, span=1.2, alt=told + ".").html(DOWN) + _small(told)
+
+
 def real(trainer, images) -> str:
-    """A few real images at the same size as one <img>."""
+    """A few real images at the same size as one <img>; real points stand among the fakes."""
+    if torch.as_tensor(images).dim() == 2:
+        return ""
     few = torch.as_tensor(images)[:4].repeat_interleave(_scale(images), 2).repeat_interleave(_scale(images), 3)
     return plotting.grids({"real": few}, columns=2, width=few.shape[-1] * 2 + 20).html()
 
 
 def wish(trainer, verdict: Verdict, chosen: int) -> str:
     """What D would change about one fake to take it for real, as an <img>, and its verdict in words."""
+    if verdict.gradient.dim() == 1:
+        x, y = verdict.gradient.tolist()
+        told = f"D(G(z)) = {verdict.outputs[chosen]:.3f}. To look more real to D: move along ({x:+.2g}, {y:+.2g})."
+        return _small(told)
     g = verdict.gradient / verdict.gradient.abs().max().clamp_min(1e-12)
     picture = ((g + 1) * 127.5).round().to(torch.uint8)
     picture = picture[None].repeat_interleave(2 * _scale(picture[None]), 2).repeat_interleave(2 * _scale(picture[None]), 3)
@@ -165,14 +195,15 @@ def wish(trainer, verdict: Verdict, chosen: int) -> str:
 
 
 def judge(trainer, images, chosen: int) -> Verdict:
-    """D's verdict on the fixed-noise samples (N, C, H, W) uint8, without dropout; BatchNorm uses them as its batch."""
+    """D's verdict on the fixed-noise samples (N, …), without dropout; BatchNorm uses them as its batch."""
     D = copy.deepcopy(trainer.D).eval().requires_grad_(False)
     for module in D.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train()
     with torch.enable_grad():
-        x = normalise(images).to(trainer.device).requires_grad_()
-        logits = D(x).float().flatten()
+        x = (normalise(images) if images.dtype == torch.uint8 else images.clone()).to(trainer.device).requires_grad_()
+        y = trainer.classes(len(x))
+        logits = (D(x) if y is None else D(x, y)).float().flatten()
         gradient = torch.autograd.grad(logits[chosen], x)[0][chosen]
     return Verdict(logits.detach().sigmoid().cpu(), gradient.float().cpu())
 

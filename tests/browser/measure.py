@@ -1,10 +1,11 @@
 """Figures and pictures of the live controls in a real browser. Prints JSON.
 
-python tests/browser/measure.py [--seconds 20] [--rounds 3] [--moves 40] [--shots docs]
+python tests/browser/measure.py [--seconds 20] [--rounds 3] [--moves 40] [--shots docs] [--playground]
 
 bare, monitor: images per second of a bare run and, in turn, with the monitor in the same kernel; ratio: the median of monitor
 over bare. slider_ms: from the key press on a slider of the noise explorer to the new picture in the page. first_ms: from the
 press of Train on a new training, precision not yet chosen, to the first word and to the first new picture in the page.
+With --playground only that: pictures a second that the page painted, training steps a second, the first picture after Train.
 """
 
 import argparse
@@ -57,6 +58,20 @@ FIRST = """area => {
   Array.from(area.querySelectorAll("button")).find(b => b.innerText === "Train").click();
 }"""
 
+PLAYGROUND = "from gan_course import widgets\nwidgets.Playground()"
+FILM = """area => {
+  const picture = () => area.querySelector(".gan-course-field svg");
+  const step = () => +picture().ariaLabel.match(/Step ([\\d,]+)/)[1].replace(",", "");
+  let last = picture(), at = performance.now();
+  window.film = {gaps: [], steps: step};
+  const look = now => {
+    if (picture() !== last) { window.film.gaps.push(now - at); last = picture(); at = now; }
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+  Array.from(area.querySelectorAll("button")).find(b => b.innerText === "Train").click();
+}"""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -64,6 +79,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of a bare run and one with the monitor")
     parser.add_argument("--moves", type=int, default=40, help="of a slider")
     parser.add_argument("--shots", type=Path, help="a folder for monitor.png and explorer.png")
+    parser.add_argument("--playground", action="store_true", help="measure the playground alone")
     args = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
@@ -73,6 +89,12 @@ def main() -> None:
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = chromium.new_page(viewport={"width": 1400, "height": 1300})
         browser.enter(page, port, token)
+        if args.playground:
+            notebook = browser.Notebook(page, browser.write(root, [PLAYGROUND], "measure"))
+            notebook.run_all()
+            print(json.dumps(film(notebook.cell(0), args.seconds, args.shots)))
+            chromium.close()
+            return
         cells = [SETUP, MONITOR, BARE.replace("{seconds}", str(args.seconds)), EXPLORER, FRESH]
         notebook = browser.Notebook(page, browser.write(root, cells, "measure"))
         notebook.run_all()
@@ -128,6 +150,18 @@ def first_sign(notebook) -> dict[str, float]:
     area.evaluate(FIRST)
     page.wait_for_function("() => window.first.word && window.first.picture")
     return page.evaluate("window.first")
+
+
+def film(area, seconds: float, shots: Path | None) -> dict[str, float]:
+    """Pictures and steps a second while the playground trains, from the press of Train."""
+    area.locator(".gan-course-field svg").wait_for()
+    area.evaluate(FILM)
+    area.page.wait_for_timeout(seconds * 1000)
+    if shots:
+        shoot(area, shots / "playground.png")
+    gaps, steps = area.page.evaluate("() => [window.film.gaps, window.film.steps()]")
+    told = {"pictures_per_second": len(gaps) / seconds, "steps_per_second": steps / seconds, "first_ms": gaps[0]}
+    return {name: round(value, 1) for name, value in (told | {"slowest_ms": max(gaps[1:])}).items()}
 
 
 def shoot(area, path: Path) -> None:

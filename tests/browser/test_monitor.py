@@ -259,7 +259,7 @@ def test_an_interrupted_cell_goes_on(open_notebook, page):
     notebook = open_notebook([SETUP, SHOW, "monitor.run()"])
     notebook.start("notebook:run-all-cells")
     area = notebook.cell(2)
-    expect(area.get_by_text(re.compile(r"step \d"))).to_be_visible(timeout=60_000)
+    expect(area.get_by_text(re.compile(r"step \d")).first).to_be_visible(timeout=60_000)
     wait_for_step(page, area, 20)
     notebook.start("notebook:interrupt-kernel")
     expect(area.get_by_text("run the cell again to go on")).to_be_visible()
@@ -284,7 +284,7 @@ def test_it_fits_every_page(open_notebook, page):
     notebook.run_all()
     area = notebook.cell(1)
     expect(area.locator("img:visible")).to_have_count(4)
-    expect(area.get_by_text("score: 12.5 at step 40").first).to_be_visible()
+    expect(area.get_by_text("score: 12.5 at step 40 (Fréchet distance, lower is better)").first).to_be_visible()
     press(area, "One D step")
     expect(area.get_by_text("only D changed")).to_be_visible()
     for width, height in ((1400, 900), (800, 900), (933, 600)):

@@ -1,7 +1,6 @@
 """What one sees of the playground and can do with it."""
 
 import copy
-import time
 from typing import ClassVar
 
 import ipywidgets as W
@@ -17,6 +16,7 @@ from gan_course.widgets.playground.game import BUGS, FRAMES, SPAN, Game, Unwritt
 DRAWN = "drawn"
 DATA = {"ring": "ring of 8", "grid": "grid of 25", "moons": "two moons", "spiral": "spiral", "line": "line", DRAWN: "drawn by you"}
 WHO = {"yours": "your steps", "ours": "the course's steps", **{bug: f"ours, {name}" for bug, name in BUGS.items()}}
+LOSS = [name for name, loss in LOSSES.items() if not loss.pairs]  # a generator step of lesson 01 sees no real points
 DEFAULTS = {
     "data": "ring",
     "points": drawing.START,
@@ -74,6 +74,11 @@ class Playground(Driver):
         s = self._settings
         return self._yours if s["who"] == "yours" else course_steps(s["loss"], s["who"])
 
+    @property
+    def now(self):
+        """This moment as a `Frame`: its numbers, fakes, D's logits on the plane, G's pull."""
+        return self.game.keep()
+
     # ---------------------------------------------------------------- what one can do
 
     def run(self, steps: int) -> None:
@@ -87,15 +92,13 @@ class Playground(Driver):
         self.renew_picture()
 
     def _many(self, steps: int) -> None:
-        for _ in range(steps):
-            self.game.both()
+        self._before = None
+        self.game.run(steps)
         self.tell(f"{steps:,} steps, now at {self.where()}")
 
     def advance(self, seconds: float) -> None:
         self._before = None
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            self.game.both()
+        self.game.run(seconds=seconds)
         if not self.game.healthy():
             raise UserError("the weights are no numbers any more: the learning rates are too high. Lower them and press Reset")
 
@@ -162,7 +165,7 @@ class Playground(Driver):
         self._parts = {
             "data": W.Dropdown(options=[(name, key) for key, name in DATA.items()], description="Real points"),
             "who": W.Dropdown(options=[(n, k) for k, n in WHO.items() if k != "yours" or self._yours], description="Steps"),
-            "loss": W.Dropdown(options=list(LOSSES), description="Loss"),
+            "loss": W.Dropdown(options=LOSS, description="Loss"),
             "lr_d": W.BoundedFloatText(description="lr of D", min=0, max=10, step=0.0001),
             "lr_g": W.BoundedFloatText(description="lr of G", min=0, max=10, step=0.0001),
             "seed": W.BoundedIntText(description="Seed", min=0, max=10_000),
@@ -292,7 +295,7 @@ def _checked(settings: dict, yours) -> dict:
     """The settings, each a value that it can have. Raises UserError for any other."""
     _known(settings)
     settings = dict(settings)
-    choices = {"data": DATA, "loss": LOSSES, "who": WHO}
+    choices = {"data": DATA, "loss": LOSS, "who": WHO}
     for name, known in choices.items():
         if settings[name] not in known:
             raise UserError(f"{name} = {settings[name]!r} is not known; choose one of {', '.join(map(repr, known))}")

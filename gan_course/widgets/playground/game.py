@@ -1,6 +1,9 @@
 """The game in two dimensions without its face: two small networks, the points they play for, and what is measured of them."""
 
 import copy
+import functools
+import math
+import time
 import traceback
 from typing import NamedTuple
 
@@ -56,6 +59,21 @@ def course_steps(loss: str = "non_saturating", bug: str = ""):
         return loss_g
 
     return discriminator_step, generator_step
+
+
+def one_thread(method):
+    """Run it on one thread: networks this small gain nothing from two, and where a browser shares the cores lose tenfold."""
+
+    @functools.wraps(method)
+    def run(*arguments, **keywords):
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return method(*arguments, **keywords)
+        finally:
+            torch.set_num_threads(threads)
+
+    return run
 
 
 class Unwritten(UserError):
@@ -123,12 +141,17 @@ class Game:
         """On fresh noise, or on the one given."""
         self._guard(1, self.G, self.D, self.opt_g, self.opt_d, self._noise(BATCH) if z is None else z)
 
-    def both(self) -> None:
-        """One full step: D, then G."""
-        self.d_step()
-        self.g_step()
-        self.step += 1
+    @one_thread
+    def run(self, steps: float = math.inf, seconds: float = math.inf) -> None:
+        """So many full steps, D and then G, or as many as fit into so many seconds."""
+        end = time.perf_counter() + seconds
+        while steps > 0 and time.perf_counter() < end:
+            self.d_step()
+            self.g_step()
+            self.step += 1
+            steps -= 1
 
+    @one_thread
     def by_hand(self, which: str) -> str:
         """One "d" or "g" step on the batch that is measured; returns in words who moved."""
         weights, leaked = self._weights(), self._gradients(self.G)
@@ -175,6 +198,7 @@ class Game:
         """Whether all weights are numbers."""
         return all(w.isfinite().all() for w in self._weights())
 
+    @one_thread
     @torch.no_grad()
     def keep(self) -> Frame:
         """Measure this moment, note it in the history where it is due, and return it."""
