@@ -403,6 +403,11 @@ def to_minus_one_one(images):
         "conv_size": "sum = max = list = 3\nid = print\ndef conv_size(n, k, s, p):\n    int = (n + 2 * p - k) // s\n    return int + 1"
     },
     "leftovers": {"minutes": "breakpoint()\nminutes = probe.minutes['01']['cpu']\n1 / 0"},
+    "one error after another": {
+        "to_minus_one_one": "1 / 0",
+        "conv_size": "[][1]\n",
+        "minutes": "minutes = probe.minutes['01']['cpu']\n{}['x']",
+    },
     "an ordered dict": {
         "answers": "from collections import OrderedDict\nanswers = OrderedDict((k, v[0]) for k, v in checks.MYTHS.items())"
     },
