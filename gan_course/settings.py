@@ -40,7 +40,10 @@ def writable(folder) -> Path:
 def placed(variable: str) -> Path | None:
     """The file or folder that an environment variable names; None where it is unset or empty."""
     name = os.environ.get(variable, "")
-    return place(name) if name else None
+    try:
+        return place(name) if name else None
+    except UserError as error:
+        raise UserError(f"{variable}: {error}") from error
 
 
 def offline() -> bool:

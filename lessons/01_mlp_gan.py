@@ -298,6 +298,9 @@ print("Your two functions train." if yours else "Your two functions do not pass 
 first = Trainer(recipe("mlp-classic"), mnist, seed=0, steps=steps if yours else None)
 widgets.train(first, steps=budget.rung_steps, seconds=None if budget.rung_steps else 30)
 
+# %% [markdown]
+# What came out, from fresh noise:
+
 # %%
 plotting.grid(first.sample(64), title="Your code drew these" if yours else "Drawn by the finished steps")
 
@@ -618,7 +621,8 @@ def frechet(images):
 # %%
 test = data.load("mnist", "test", limit=budget.images, device=device, fallback="digits")
 noise = torch.randint(0, 256, (budget.n_eval, 1, 28, 28), dtype=torch.uint8)
-scores = {"real test images": frechet(test.data), "your run": frechet(trainer.sample(budget.n_eval)), "noise": frechet(noise)}
+sets = {"real test images": test.data[: budget.n_eval], "your run": trainer.sample(budget.n_eval), "noise": noise}
+scores = {name: frechet(images) for name, images in sets.items()}
 plotting.bars(scores, xlabel="Fréchet distance (0 is the same), logarithmic", log=True)
 
 # %% [markdown]

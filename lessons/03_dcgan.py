@@ -413,6 +413,9 @@ if yours:
 first = Trainer(recipe("dcgan32"), cifar, networks=(G, D))
 widgets.train(first, steps=budget.rung_steps, seconds=None if budget.rung_steps else 30)
 
+# %% [markdown]
+# What came out, from fresh noise:
+
 # %%
 plotting.grid(first.sample(32), title="Your blocks drew these" if yours else "Drawn by the finished networks")
 

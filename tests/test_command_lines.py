@@ -116,6 +116,16 @@ def test_what_is_said(line, words, small, capsys):
     assert words in run(line, capsys)[1]
 
 
+@pytest.mark.parametrize("variable", ["GAN_COURSE_DATA", "GAN_COURSE_SCALE"])
+@pytest.mark.parametrize("value", ["a" * 300, "~nobody-of-that-name/x", "\udcff", "file", "nowhere", "a\nb", "😀"], ids=ascii)
+def test_a_hostile_variable_gets_one_line_that_names_it(variable, value, small, monkeypatch, capsys):
+    monkeypatch.setenv(variable, value)
+    line = ["mlp-classic", "--data=mnist", "--precision=fp32", "--out=run"]  # neither data nor length is given
+    status, told = run(["train", *line], capsys)
+    assert status == 2 and variable in told
+    assert run(["info"], capsys)[0] == 0  # the report says what is wrong, too
+
+
 def test_where_to_write_is_tried_before_the_training(small, monkeypatch, capsys):
     monkeypatch.setattr(features, "train_classifier", lambda *_, **__: pytest.fail("trained first"))
     for line in (["classifier", "digits", "--out=file"], ["compare", "mlp-classic", "--seconds=9", "--out=file/x"]):

@@ -216,7 +216,12 @@ def test_losses_below_zero_are_seen():
 
 
 def test_stacked_panels_share_their_steps():
-    figure = plotting.losses(SCORED, stacked=True, size=(352, 332))
+    figure = plotting.losses(SCORED, stacked=True, size=(362, 332))
+    figure.png()
+    for axes in figure.axes:
+        for text in (axes.xaxis.label, axes.yaxis.label, *axes.texts, *figure.texts):  # nothing is cut off
+            box = text.get_window_extent(figure.canvas.get_renderer())
+            assert not text.get_text() or (min(box.x0, box.y0) >= 0 and box.x1 <= 362 and box.y1 <= 332), text.get_text()
     places = [axes.get_position() for axes in figure.axes]
     assert len({(p.x0, p.x1) for p in places}) == 1 and len({axes.get_xlim() for axes in figure.axes}) == 1
     assert all(upper.y0 > lower.y1 for upper, lower in zip(places, places[1:], strict=False))

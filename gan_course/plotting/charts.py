@@ -90,7 +90,7 @@ def losses(
         share, axis = 1 / n, 34 / size[1]  # the lowest panel also carries the axis of all
         bottom = 0 if i == n - 1 else axis + (1 - axis) * (n - 1 - i) / n
         rows = (bottom, axis + (1 - axis) * (n - i) * share)
-        return add_axes(figure, (0, 1), "step" if i == n - 1 else "", ylabel, "", looks, ticks=3, left=46, right=43, rows=rows)
+        return add_axes(figure, (0, 1), "step" if i == n - 1 else "", ylabel, "", looks, ticks=3, left=52, right=47, rows=rows)
 
     looks = {"loss of D": {"color": INK, "linestyle": "-"}, "loss of G": {"color": PALETTE[0], "linestyle": "--"}}
     axes = panel(0, "loss", looks)

@@ -189,7 +189,7 @@ class TrainingMonitor(Driver):
         wish = W.VBox([self._look, self._wish], layout={"width": "122px"})
         # On a narrow page the curves go below the pictures, and what stands between them lies beside each other.
         between = W.HBox([reals, wish], layout={"flex_flow": "row wrap", "flex": "1 1 122px", "grid_gap": "4px 12px"})
-        curves = W.VBox([self._numbers, self._losses], layout={"width": "360px", "max_width": "100%"})
+        curves = W.VBox([self._numbers, self._losses], layout={"width": "366px", "max_width": "100%"})
         self.draw()
         return W.VBox(
             [

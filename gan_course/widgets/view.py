@@ -122,7 +122,7 @@ def losses(trainer, mark: int | None = None, moved: Moved | None = None) -> str:
         rows = [*rows, {"step": max(1, trainer.step), **moved.after}]
     even = None if trainer.recipe.loss == "non_saturating" else _even(LOSSES[trainer.recipe.loss])
     height = 350 - 18 * _scores(trainer).count("<div>")
-    return plotting.losses(rows, mark=mark, even=even, stacked=True, size=(352, height)).html()
+    return plotting.losses(rows, mark=mark, even=even, stacked=True, size=(362, height)).html()
 
 
 def _even(loss) -> dict[str, float]:

@@ -47,7 +47,7 @@ CLAIMS = [
     Claim(
         "01",
         "Your run lies between the two",
-        '"your run": frechet',
+        '"your run": trainer.sample',
         lambda t: number(t, "images") < number(t, "run") < number(t, "noise"),
     ),
     Claim(
@@ -158,8 +158,10 @@ CLAIMS = [
         "04",
         "neither is, and the tuned run's is near −1",
         "rank correlation of",
-        lambda t: number(t, "mlp-classic  rank correlation of G's loss and the score:") < 0.8
-        and number(t, "mlp-tuned    rank correlation of G's loss and the score:") < -0.7,
+        lambda t: (
+            number(t, "mlp-classic  rank correlation of G's loss and the score:") < 0.8
+            and number(t, "mlp-tuned    rank correlation of G's loss and the score:") < -0.7
+        ),
     ),
     Claim(
         "04",
@@ -183,8 +185,10 @@ CLAIMS = [
         "04",
         "Precision hardly sees it: nearly every sample is a decent digit. The classifier score falls",
         'fake_b = sample(generators["B"]',
-        lambda t: all(ill < well for ill, well in zip(scores(t, "B: collapsed")[1:], scores(t, "A: shipped")[1:], strict=True))
-        and scores(t, "B: collapsed")[2] > 0.85 * scores(t, "A: shipped")[2],
+        lambda t: (
+            all(ill < well for ill, well in zip(scores(t, "B: collapsed")[1:], scores(t, "A: shipped")[1:], strict=True))
+            and scores(t, "B: collapsed")[2] > 0.85 * scores(t, "A: shipped")[2]
+        ),
     ),
     Claim(
         "04",
@@ -214,15 +218,19 @@ CLAIMS = [
         "04",
         "By every one of these scores C is an excellent generator",
         "copies = torch.roll",
-        lambda t: scores(t, "C: copies")[0] < scores(t, "A: shipped")[0]
-        and all(c > 0.95 * a for c, a in zip(scores(t, "C: copies")[1:], scores(t, "A: shipped")[1:], strict=True)),
+        lambda t: (
+            scores(t, "C: copies")[0] < scores(t, "A: shipped")[0]
+            and all(c > 0.95 * a for c, a in zip(scores(t, "C: copies")[1:], scores(t, "A: shipped")[1:], strict=True))
+        ),
     ),
     Claim(
         "04",
         "on average they lie nearer to the training set than unseen real images do. Not each of them",
         "distance to the nearest training image, in features",
-        lambda t: number(t.split("C: copies")[1], "mean") < 0.9 * number(t.split("real test images")[1], "mean")
-        and number(t.split("C: copies")[1], "to") > number(t.split("real test images")[1], "from"),
+        lambda t: (
+            number(t.split("C: copies")[1], "mean") < 0.9 * number(t.split("real test images")[1], "mean")
+            and number(t.split("C: copies")[1], "to") > number(t.split("real test images")[1], "from")
+        ),
     ),
     Claim(
         "04",
@@ -246,8 +254,10 @@ CLAIMS = [
         "04",
         "the other extractor sees real test images and B further away than ours does, and A nearer",
         "elsewhere = evaluation.moments",
-        lambda t: [who for who in ("real test images", "A: shipped", "B: collapsed") if further(t, who)]
-        == ["real test images", "B: collapsed"],
+        lambda t: (
+            [who for who in ("real test images", "A: shipped", "B: collapsed") if further(t, who)]
+            == ["real test images", "B: collapsed"]
+        ),
     ),
     Claim(
         "04",

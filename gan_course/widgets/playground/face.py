@@ -190,7 +190,7 @@ class Playground(Driver):
         self._history.observe(lambda _: self._moving or self.draw(), "value")
         self._place, self._picture, self._numbers = (W.HTML() for _ in range(3))
         self._picture.add_class("gan-course-field")
-        self._picture.layout.width = self._numbers.layout.width = "100%"
+        self._picture.layout.width = self._numbers.layout.width = "auto"  # as wide as there is room
         self._parts["history"] = row(self._history, button("Now", "Back to the present", self._back), self._place)
         self._entry = W.Textarea(
             value=drawing.write(s["points"]), rows=5, description="x, y", layout={"width": "280px"}, continuous_update=False
