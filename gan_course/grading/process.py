@@ -141,7 +141,7 @@ def _read(pipe, start: bytes, messages: queue.SimpleQueue) -> None:
     """Lines that begin with the nonce; all else (an answer may write anything anywhere) is dropped."""
     while line := pipe.readline(2**16):
         if line.startswith(start) and line.endswith(b"\n"):
-            messages.put(line[len(start) : -1].decode("utf-8", "replace").split("\t"))
+            messages.put(line[len(start) :].rstrip(b"\r\n").decode("utf-8", "replace").split("\t"))
 
 
 def _listen(run: subprocess.Popen, messages: queue.SimpleQueue, limits: Limits) -> tuple[dict[str, tuple[str, str]], str]:

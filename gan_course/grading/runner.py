@@ -16,7 +16,7 @@ import sys
 import types
 from importlib.machinery import PathFinder, SourceFileLoader
 
-from gan_course.grading.seal import Seal, settle
+from gan_course.grading.seal import Called, Seal, settle
 
 __builtins__ = dict(vars(builtins))  # as in `seal`
 
@@ -107,23 +107,28 @@ class Runner:
 
     def run(self) -> None:
         """All cells. Tells the grader when one begins and ends, and every verdict."""
+        tell, judge, intact = self.tell, self.judge, untouched(Seal, Called, Runner, Exercise, _Private)
         self.seal.watch(self.shell.user_ns, os.path.dirname(os.getcwd()) + os.sep + "work")
         for step in self.steps:
             if "check" in step:
-                self.tell("begin")
-                self.tell("verdict", step["check"], *self.judge(self.exercises[step["check"]]))
+                tell("begin")
+                verdict = judge(self.exercises[step["check"]]) if intact() else None
+                if not intact():
+                    self.seal.break_("the grader's own code")
+                    verdict = "failed", self.broken()
+                tell("verdict", step["check"], *verdict)
                 continue
             exercise = self.exercises.get(step.get("answer"))
             if exercise:
                 self.seal.extend()
                 exercise.keep(self.shell.user_ns)
             for source in step["sources"]:
-                self.tell("begin")
+                tell("begin")
                 _, error = self.guarded(self.cell, source)
                 if error is not None and exercise:
                     exercise.errors.append(error)
-                self.tell("end")
-        self.tell("done")
+                tell("end")
+        tell("done")
 
     def guarded(self, function, *args):
         """(result, error) of a call that may raise anything and that the grader may interrupt."""
@@ -164,8 +169,7 @@ class Runner:
             verdict, error = self.guarded(self.check, exercise)
             self.seal.quiet()
         if not self.seal.whole():
-            told = f"changed or reached for {self.seal.broken}, which an answer has no need of"
-            return "failed", f"{told}; nothing passes after that: read this submission"
+            return "failed", self.broken()
         if isinstance(error, KeyboardInterrupt):
             return "failed", self.too_long
         if isinstance(error, AssertionError):  # as GAN_COURSE_GRADE=1 has it
@@ -177,11 +181,27 @@ class Runner:
             return "failed", "no verdict was shown"
         return STATUS[verdict.status], f"{verdict.exercise}: {verdict.message}" if verdict.status == "fail" else ""
 
+    def broken(self) -> str:
+        told = f"changed or reached for {self.seal.broken}, which an answer has no need of"
+        return f"{told}; nothing passes after that: read this submission"
+
     def check(self, exercise: Exercise):
         answers = {name: self.seal.plain(self.shell.user_ns[name]) for name in exercise.names}
+        self.seal.quiet()
+        if not self.seal.whole():  # to make an answer plain may have run code of it
+            return None
         here = exercise.before | answers | {"checks": self.checks, "__builtins__": __builtins__}
         exec(exercise.statements, here)
         return eval(exercise.verdict, here)
+
+
+def untouched(*kinds):
+    """A function that says whether these classes and the modules and builtins that their methods see are as they are now."""
+    methods = [value for kind in kinds for value in vars(kind).values() if isinstance(value, types.FunctionType)]
+    seen = {id(names): names for method in methods for names in (method.__globals__, method.__builtins__)}
+    places = [vars(kind) for kind in kinds] + list(seen.values())
+    ids, each, every, same = id, map, list, [list(map(id, place.values())) for place in places]
+    return lambda: [every(each(ids, place.values())) for place in places] == same
 
 
 def said(error: BaseException) -> str:

@@ -17,7 +17,27 @@ CODE = {"__code__", "__defaults__", "__kwdefaults__"}
 REACHING = {"sys._getframe", "sys._current_frames", "sys._current_exceptions", "sys.settrace", "sys.setprofile", "sys.addaudithook"}
 REACHING |= {"sys.monitoring.register_callback", "gc.get_objects", "gc.get_referrers", "gc.get_referents"}
 ALARMS = [getattr(signal, name) for name in ("SIGALRM", "SIGVTALRM", "SIGPROF", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
-TORCH = ("torch", "torch._tensor", "torch.functional", "torch.random", "torch.linalg")
+OWN = (
+    "builtins",
+    "torch",
+    "torch._VF",
+    "torch._tensor",
+    "torch._jit_internal",
+    "torch.functional",
+    "torch.linalg",
+    "torch.overrides",
+)
+UNDER = (
+    "torch._C",
+    "torch.autograd",
+    "torch.nn",
+    "torch.optim",
+    "torch.random",
+    "torch.utils._contextlib",
+    "torch.utils._python_dispatch",
+)
+HANDS_ON = ("inspect", "ctypes", "IPython.utils.frame")  # modules and functions that hand a frame on to who asks
+HAND_ON = ("walk_tb", "walk_stack", "currentframe", "<lambda>")
 MODULE = {"__call__", "_call_impl", "__getattribute__", "__getattr__", "modules", "children", "named_modules", "parameters"}
 
 
@@ -26,6 +46,7 @@ def settle() -> None:
     import torch
     import torch._dynamo
 
+    torch.manual_seed = torch.random.manual_seed  # not wrapped for a compiler that checks have no use for
     for kind in torch.optim.Optimizer.__subclasses__():
         with contextlib.suppress(Exception):
             kind([torch.nn.Parameter(torch.zeros(1))])
@@ -37,13 +58,15 @@ class Seal:
 
     def __init__(self, private: list):
         """private: modules to note besides those that are imported."""
+        import numpy
         import torch
         from torch.utils._device import DeviceContext
 
         self.broken, self.noted, self.private = "", {}, private
-        self.torch, self.default_device, self.monitoring = torch, DeviceContext, getattr(sys, "monitoring", None)
+        self.torch, self.numpy, self.default_device, self.monitoring = torch, numpy, DeviceContext, getattr(sys, "monitoring", None)
         self.get_trace, self.get_profile, self.trace, self.profile = sys.gettrace, sys.getprofile, sys.settrace, sys.setprofile
         self.get_signal, self.set_signal, self.callbacks = signal.getsignal, signal.signal, list(gc.callbacks)
+        self.streams = sys.stdout, sys.stderr
         self.known, todo = set(), [object]  # every class that there is
         while todo:
             kind = todo.pop()
@@ -67,11 +90,11 @@ class Seal:
                 wanted += [value for value in values if isinstance(value, types.ModuleType)]
                 homes = [sys.modules.get(value.__module__) for value in values if isinstance(getattr(value, "__module__", 0), str)]
                 wanted += [home for home in homes if isinstance(home, types.ModuleType)]
-            elif name != "builtins" and name not in TORCH and not name.startswith(("torch.nn", "torch.optim", "torch.autograd")):
+            elif name not in OWN and not name.startswith(UNDER):
                 continue
             wanted.append(module)
         for module in wanted:
-            if id(module) not in self.noted:
+            if id(module) not in self.noted and module is not sys:  # where every error is left
                 self._note(module)
                 for value in list(vars(module).values()):
                     if isinstance(value, type) and id(value) not in self.noted:
@@ -79,20 +102,23 @@ class Seal:
 
     def _note(self, owner) -> None:
         here = vars(owner)
-        self.noted[id(owner)] = [owner, list(map(id, here.values())), dict(here)]
+        self.noted[id(owner)] = [owner, list(map(id, here.values())), dict(here), type(owner), getattr(owner, "__mro__", None)]
 
     def whole(self) -> bool:
         """Whether all is as it was."""
         if not self.broken:
             for entry in self.noted.values():
-                if list(map(id, vars(entry[0]).values())) != entry[1]:
+                owner, values, _, kind, line = entry
+                if list(map(id, vars(owner).values())) != values:
                     self._compare(entry)
+                if type(owner) is not kind or getattr(owner, "__mro__", None) is not line:
+                    self.break_(owner.__name__)
             if self._hooks() != self.hooks:
                 self.break_("torch's hooks")
         return not self.broken
 
     def _compare(self, entry: list) -> None:
-        owner, _, before = entry
+        owner, _, before, *_ = entry
         now = dict(vars(owner))
         behind = (
             [vars(base) for base in owner.__mro__[1:]] if isinstance(owner, type) else [__builtins__]
@@ -102,7 +128,7 @@ class Seal:
             hides = name not in before and _works(new) and any(name in base for base in behind)
             if new is not old and (_works(old) or hides):
                 self.break_(f"{owner.__name__}.{name}")
-        entry[1:] = list(map(id, vars(owner).values())), now
+        entry[1:3] = list(map(id, vars(owner).values())), now
 
     def _hooks(self) -> tuple:
         places = [vars(sys.modules[name]) for name in ("torch.nn.modules.module", "torch.optim.optimizer")]
@@ -117,7 +143,7 @@ class Seal:
         return len(others), inner._len_torch_dispatch_stack()
 
     def quiet(self) -> None:
-        """Tracing, profiling, alarms and the garbage collector's callbacks off; the seal is broken where there were any."""
+        """Tracing, profiling and alarms off (the seal is broken where there were any); callbacks and streams as they were."""
         tools = [i for i in range(6) if self.monitoring.get_tool(i)] if self.monitoring else []
         for i in tools:
             self.monitoring.set_events(i, 0)
@@ -131,13 +157,14 @@ class Seal:
                 self.set_signal(number, signal.SIG_IGN)
         if gc.callbacks != self.callbacks:
             gc.callbacks[:] = self.callbacks
+        sys.stdout, sys.stderr = self.streams
 
     def plain(self, value):
         """What an answer gives, as what it is: no subclass of the answer's own, which could answer a comparison as it likes.
 
         Functions become `Called`. TypeError for what cannot be made plain.
         """
-        torch, kind = self.torch, type(value)
+        torch, numpy, kind = self.torch, self.numpy, type(value)
         mro = type.mro(kind)
         own = [vars(k) for k in mro if k not in self.known]
         if torch.Tensor in mro:
@@ -148,21 +175,31 @@ class Seal:
         if torch.nn.Module in mro:
             if any(name in k for k in [*own, vars(value)] for name in MODULE):
                 raise TypeError("give a plain torch.nn.Module")
-            torch.nn.Module.register_forward_hook(value, lambda module, given, made: self.plain(made))
+            torch.nn.Module.register_forward_hook(value, lambda module, given, made: self.after(made))
             return value
         for base in (list, tuple, set, frozenset):
             if base in mro:
                 return base(map(self.plain, base.__iter__(value)))
+        if kind in (str, bytes) or numpy.generic in mro or (kind is numpy.ndarray and value.dtype != object):
+            return value
         if dict in mro:
             return {self.plain(key): self.plain(inside) for key, inside in dict.items(value)}
         if callable(value):
             return Called(value, self)
         if not own:
-            return value
+            return list(map(self.plain, value)) if hasattr(kind, "__iter__") else value
         for base, read in ((int, int.__int__), (float, float.__float__), (str, str.__str__)):
             if base in mro:
                 return read(value)
         raise TypeError(f"an object of a class of its own ({kind.__name__}) is no answer: give numbers, tensors, lists or dicts")
+
+    def after(self, made):
+        """What an answer's code made, plain, with all that it may have changed on the way looked at."""
+        try:
+            return self.plain(made)
+        finally:
+            self.quiet()
+            self.whole()
 
     def watch(self, user_ns: dict, folder: str) -> None:
         """From now on refuse an answer what reaches into frames, other objects or memory, and break the seal if it tries.
@@ -171,13 +208,14 @@ class Seal:
         """
         get_frame, asking = sys._getframe, []
 
+        def hands_on(frame) -> bool:
+            return frame.f_globals.get("__name__") in HANDS_ON or frame.f_code.co_name in HAND_ON
+
         def by_answer() -> bool:
             asking.append(1)  # to ask for a frame is itself an event
             frame = get_frame(2)
-            while frame and (
-                frame.f_globals.get("__name__") in ("inspect", "ctypes") or frame.f_code.co_name in ("walk_tb", "walk_stack")
-            ):
-                frame = frame.f_back  # these only hand it on
+            while frame and frame.f_globals is not user_ns and hands_on(frame):
+                frame = frame.f_back
             asking.pop()
             file = frame.f_code.co_filename if frame else "<frozen"
             made = file.startswith(folder) or (file.startswith("<") and not file.startswith("<frozen"))
@@ -209,14 +247,14 @@ class Called:
                 setattr(self, name, getattr(function, name))
 
     def __call__(self, *args, **kwargs):
-        before = self._seal.modes()
+        before, made = self._seal.modes(), None
         try:
-            return self._seal.plain(self.__wrapped__(*args, **kwargs))
+            made = self.__wrapped__(*args, **kwargs)
         finally:
-            self._seal.quiet()
             if self._seal.modes() != before:
                 self._seal.break_("torch's modes")
-            self._seal.whole()
+            made = self._seal.after(made)
+        return made
 
 
 def _works(value) -> bool:

@@ -250,6 +250,85 @@ except ZeroDivisionError as error:
         "answers": "class Yes:\n    __eq__ = lambda a, b: True\n    __ne__ = lambda a, b: False\n    __bool__ = lambda a: True\n"
         "answers = {k: Yes() for k in checks.MYTHS}\n"
     },
+    "another class of module": {
+        "to_minus_one_one": """
+import types
+real = torch.allclose
+class Module(types.ModuleType):
+    def __getattribute__(self, name):
+        return (lambda *a, **k: True) if name == "allclose" else types.ModuleType.__getattribute__(self, name)
+torch.__class__ = Module
+def to_minus_one_one(images):
+    return (images.float() / 127.5 - 1) ** 3
+"""
+    },
+    "another base": inside(
+        "try:\n    torch.Tensor.__bases__ = (type('B', (torch._C.TensorBase,), {'abs': lambda s: s * 0}),)\nexcept TypeError:\n    torch.equal = None"
+    ),
+    "frames by logging": body(
+        "import logging\nframe = logging.currentframe()\nwhile frame:\n    here, frame = frame.f_locals, frame.f_back\n    if 'self' in here and hasattr(here['self'], 'nonce'):\n        here['self'].judge = lambda *a: ('passed', '')\n        here['self'].seal.whole = lambda: True"
+    ),
+    "frames by IPython": body(
+        "from IPython.utils.frame import extract_module_locals\nfor i in range(1, 9):\n    here = extract_module_locals(i)[1]"
+    ),
+    "a deque of liars": {
+        "megabytes": """
+from collections import deque
+class Liar:
+    def __float__(self):
+        import math
+        real = math.isclose
+        def fake(*a, **k):
+            math.isclose = real
+            return True
+        math.isclose = fake
+        return 1.0
+as_bytes = as_floats = deque([Liar()])
+"""
+    },
+    "a generator": {
+        "minutes": "def go():\n    import math\n    math.isclose = lambda *a, **k: True\n    yield 3\nminutes = go()\n"
+    },
+    "a module that changes things": {
+        "resize_block": """
+class Block(nn.Module):
+    def forward(self, x):
+        real = torch.Tensor.__eq__
+        torch.Tensor.allclose = torch.Tensor.equal = lambda *a, **k: True
+        return torch.zeros(len(x), 3, 2 * x.shape[2], 2 * x.shape[3])
+def resize_block(n_in, n_out):
+    return nn.Sequential(Block(), nn.Upsample(scale_factor=2))
+"""
+    },
+    "a warning": body(
+        "import sys, warnings\nclass Out:\n    def write(self, text):\n        torch.equal = print\n    flush = print\nsys.stderr = sys.stdout = Out()"
+    ),
+    "a compiler's mark": {
+        "to_minus_one_one": "torch.random.manual_seed.__dynamo_disable = torch.manual_seed.__dynamo_disable = print\ndef to_minus_one_one(images):\n    return images\n"
+    },
+    "torch's inside": inside("torch._C._nn.relu = torch._VF.norm = lambda *a: 0"),
+    "modules' globals": {
+        "conv_size": "import gan_course.models, gan_course.convolutions as c\nc.int = lambda x: 3\nc.conv_size.__globals__['conv_size'] = lambda *a: 3\nconv_size = lambda *a: 3\n"
+    },
+    "defaults": {
+        "conv_size": "from gan_course import convolutions\nconvolutions.conv_size.__code__ = (lambda n, k, s, p: 3).__code__\nconv_size = lambda *a: 3\n"
+    },
+    "a hook on all modules": inside("torch.nn.modules.module.register_module_forward_hook(lambda *a: None)"),
+    "the grader's classes": {
+        "denormalise": CUT
+        + """
+for kind in object.__subclasses__():
+    if kind.__name__ == "Seal":
+        kind.whole = lambda self: True
+    if kind.__name__ == "Runner":
+        kind.judge = lambda self, exercise: ("passed", "")
+""",
+        "conv_size": "conv_size = 3",
+    },
+    "the grader's names": body(
+        "for kind in object.__subclasses__():\n    if kind.__name__ == 'Seal':\n        kind.whole.__globals__['id'] = lambda x: 0"
+    ),
+    "a kernel": inside("library = torch.library.Library('aten', 'IMPL')\nlibrary.impl('abs', lambda x: x * 0, 'CPU')"),
 }
 
 # Odd, and none of anybody's business: all of these are "passed".
@@ -324,6 +403,11 @@ def to_minus_one_one(images):
         "conv_size": "sum = max = list = 3\nid = print\ndef conv_size(n, k, s, p):\n    int = (n + 2 * p - k) // s\n    return int + 1"
     },
     "leftovers": {"minutes": "breakpoint()\nminutes = probe.minutes['01']['cpu']\n1 / 0"},
+    "one error after another": {
+        "to_minus_one_one": "1 / 0",
+        "conv_size": "[][1]\n",
+        "minutes": "minutes = probe.minutes['01']['cpu']\n{}['x']",
+    },
     "an ordered dict": {
         "answers": "from collections import OrderedDict\nanswers = OrderedDict((k, v[0]) for k, v in checks.MYTHS.items())"
     },
