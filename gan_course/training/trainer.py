@@ -129,12 +129,12 @@ class Trainer(Game):
         if self.out is not None and self._prepared != self.out:
             checkpoint.prepare(self, self.out)
             self._prepared = self.out
-        if self.precision == "auto":
-            self.precision = faster_precision(self._throw_away, self.device)
         last = math.inf if steps is None else self.step + steps
-        start, before = self._clock(), self.seconds
-        until, saved, reported = math.inf if seconds is None else start + seconds, start, start
         with interruptible() as interrupted, self.ready():
+            if self.precision == "auto":
+                self.precision = faster_precision(self._throw_away, self.device)
+            start, before = self._clock(), self.seconds
+            until, saved, reported = math.inf if seconds is None else start + seconds, start, start
             if not self.snapshots:
                 watchers.snapshots(self)
             while self.step < last and self._clock() < until and not interrupted():
