@@ -355,3 +355,10 @@ def test_the_field_draws_what_it_is_given():
 def test_curves_may_hold_anything():
     for lines in ({"a": ([], [])}, {"a": ([0, 1], [np.nan, np.inf]), "b": ([0, 1], [-3, 2])}):
         assert plotting.traces(lines, (0.7,), "alt", mark=1).inline().startswith("<svg")
+
+
+def test_every_kind_of_points_is_in_the_menu():
+    from gan_course.data.points import SHAPES
+    from gan_course.widgets.playground import face
+
+    assert set(face.DATA) == {*SHAPES, face.DRAWN}

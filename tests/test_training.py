@@ -587,3 +587,4 @@ def test_the_data_set_says_how_samples_look(digits, tmp_path):
         x = run.generator()(run.z_fixed)
     assert torch.equal(run.snapshots[-1][1], data.denormalise(x * 2 - 1))
     assert torch.equal(seen[0], run.sample(64)) and torch.equal(run.snapshot(), run.snapshots[-1][1])
+    assert torch.equal(images.seen(digits.data[:9]), images.batch(torch.arange(9)))  # D's verdict on a sample takes this way

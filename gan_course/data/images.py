@@ -71,6 +71,11 @@ class Images:
         """The way back: a generator's output (B, C, H, W) in [-1, 1] → uint8 images of the same shape."""
         return denormalise(x)
 
+    def seen(self, kept: Tensor) -> Tensor:
+        """What is kept, uint8 (B, C, H, W) on any device → what networks see, as `batch` gives it."""
+        unlabelled = torch.zeros(len(kept), dtype=torch.long, device=kept.device)
+        return replace(self, data=kept, labels=unlabelled, modes=None).batch(torch.arange(len(kept), device=kept.device))
+
     def to(self, device) -> "Images":
         """The same images on another device."""
         modes = None if self.modes is None else self.modes.to(device)

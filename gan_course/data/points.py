@@ -109,6 +109,10 @@ class Points:
         """A generator's output (B, 2) → float32 (B, 2)."""
         return x.float()
 
+    def seen(self, kept: Tensor) -> Tensor:
+        """What is kept, float32 (B, 2) → what networks see: the same."""
+        return kept.clone()
+
     def to(self, device) -> "Points":
         """The same points on another device."""
         return replace(self, data=self.data.to(device), labels=self.labels.to(device), modes=self.modes.to(device))

@@ -5,6 +5,8 @@ Loaded only in a submission's process (`runner`), which then takes it out of `sy
 
 import builtins
 import contextlib
+import decimal  # noqa: F401  an answer may give one of these: they are known before it
+import fractions  # noqa: F401
 import gc
 import signal
 import sys

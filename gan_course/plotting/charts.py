@@ -15,7 +15,8 @@ from gan_course.plotting.figure import DPI, FAINT, FAKE, HATCHES, INK, LINES, PA
 
 EVEN = {"2 ln 2": 2 * math.log(2), "ln 2": math.log(2)}  # D's and G's loss where D(x) = D(G(z)) = ½, non-saturating
 COLUMNS = ("step", "images", "seconds", "loss_d", "loss_g", "d_real", "d_fake")  # of a history; all others are scores
-SCORES = {"frechet": "Fréchet distance"}  # by their names in a history
+SCORES = {"frechet": "Fréchet distance"}  # titles of scores by their names in a history
+LOWER_IS_BETTER = ("frechet",)
 RAN_AWAY = 50  # no game between equals has such a loss
 
 
@@ -114,7 +115,7 @@ def losses(
     axes.set_ylim(0, 1)
     axes.set_yticks((0, 0.5, 1))
     if scored:
-        figure.alt += f" {third}: {describe_lines(score)}{'; lower is better' if named in SCORES else ''}."
+        figure.alt += f" {third}: {describe_lines(score)}{'; lower is better' if named in LOWER_IS_BETTER else ''}."
         axes = panel(2, "score" if stacked else next(iter(score)))
         draw_lines(axes, score, {next(iter(score)): {"color": PALETTE[1], "marker": "o", "markersize": 4}}, {}, mark)
         axes.set_ylim(bottom=min(0, min(value for _, value in scored)))

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from gan_course import plotting
-from gan_course.data import normalise
 from gan_course.illness import diagnose
 from gan_course.losses import LOSSES
 from gan_course.training.watchers import LOG_EVERY, Score
@@ -201,7 +200,7 @@ def judge(trainer, images, chosen: int) -> Verdict:
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train()
     with torch.enable_grad():
-        x = (normalise(images) if images.dtype == torch.uint8 else images.clone()).to(trainer.device).requires_grad_()
+        x = trainer.data.seen(images).to(trainer.device).requires_grad_()
         y = trainer.classes(len(x))
         logits = (D(x) if y is None else D(x, y)).float().flatten()
         gradient = torch.autograd.grad(logits[chosen], x)[0][chosen]

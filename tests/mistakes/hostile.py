@@ -395,7 +395,7 @@ def to_minus_one_one(images):
         "megabytes": "import numpy as np\nas_bytes = np.prod([60_000, 28, 28]) / 1e6\nas_floats = torch.tensor(as_bytes * 4)"
     },
     "fractions": {
-        "megabytes": "from fractions import Fraction\nas_bytes = Fraction(60_000 * 28 * 28, 10**6)\nas_floats = 4 * as_bytes"
+        "megabytes": "from fractions import Fraction\nas_bytes = float(Fraction(60_000 * 28 * 28, 10**6))\nas_floats = 4 * as_bytes"
     },
     "a magic": {"megabytes": "%%time\nas_bytes = 60_000 * 28 * 28 / 1e6\nas_floats = as_bytes * 4\n!true\n"},
     "waits": {"megabytes": "import asyncio\nawait asyncio.sleep(0)\nas_bytes = 47.04\nas_floats = 188.16"},

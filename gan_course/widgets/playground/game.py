@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_course import UserError, models, sampling
+from gan_course.evaluation.modes import NEAR
 from gan_course.losses import LOSSES
 
 SPAN = 1.2  # the plane goes from −SPAN to SPAN
@@ -19,7 +20,6 @@ BATCH, SCORED, FAKES = 128, 1000, 128  # points a step, fakes that are counted n
 G_OPTIONS = {"noise_dim": 2, "widths": (64, 64), "slope": 0.2, "output": "none"}
 D_OPTIONS = {"widths": (64, 64), "dropout": 0.0}
 GRID, LINES = 48, 9  # of D's landscape, of G's grid, each way
-NEAR = 3  # spreads from a mode within which a fake counts as near it
 FRAMES = 240  # of the history; it is thinned out evenly when it is full
 BUGS = {  # what is wrong in the course's steps, on request
     "no_detach": "no detach in D's step",
@@ -241,9 +241,9 @@ class Game:
         return (-FAKES * sum(pulls)).numpy() if pulls else np.zeros((FAKES, 2), np.float32)
 
     def _coverage(self, fakes: Tensor) -> tuple[float, list[int]]:
-        """(share of fakes within 3 spreads of a mode, the modes that have none)."""
+        """(share of fakes near a mode as `modes_covered` counts them, the modes that have none)."""
         distance, nearest = torch.cdist(fakes, self.points.modes).min(1)
-        near = distance < NEAR * self.points.spread
+        near = distance <= NEAR * self.points.spread
         found = set(nearest[near].tolist())
         return near.float().mean().item(), [i for i in range(len(self.points.modes)) if i not in found]
 
