@@ -44,6 +44,10 @@ class PictureGrids(Figure):
         ]
         return beside(*figures)
 
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        """Without a PNG of the whole: front ends show the HTML, and a notebook would hold every picture twice."""
+        return {"text/html": self.html(), "text/plain": self.alt}
+
 
 def caption(title: str) -> str:
     """A title above a picture, in the page's own letters and colours."""

@@ -39,10 +39,10 @@ CLAIMS = [
     ),
     Claim(
         "01",
-        "three of the six rungs took more than a fifth off the distance: BatchNorm, no momentum and averaging. "
-        "No dropout, LeakyReLU and faster G did not: their scores stayed within a fifth.",
+        "four of the six rungs took more than a fifth off the distance: no dropout, BatchNorm, no momentum and averaging. "
+        "Faster G did not, and LeakyReLU added a fifth.",
         "plotting.bars(ladder",
-        lambda t: [share < 0.8 for share in rungs(t)] == [False, True, False, True, False, True] and max(rungs(t)) < 1.2,
+        lambda t: [share < 0.8 for share in rungs(t)] == [True, True, False, True, False, True] and 1.15 < rungs(t)[2] < 1.25,
     ),
     Claim(
         "01",
@@ -273,9 +273,11 @@ CLAIMS = [
     ),
     Claim(
         "04",
-        "that of the classic run is as high as real test images get, beside next to no recall",
+        "the classic run still gets four fifths of what real test images get, beside next to no recall",
         "final = {name:",
-        lambda t: scores(t, "mlp-classic")[2] > 0.93 * scores(t, "real test images")[2] and scores(t, "mlp-classic")[3] < 0.05,
+        lambda t: (
+            0.75 < scores(t, "mlp-classic")[2] / scores(t, "real test images")[2] < 0.85 and scores(t, "mlp-classic")[3] < 0.05
+        ),
     ),
 ]
 
