@@ -25,7 +25,8 @@ class Lesson:
     """What is known of a lesson outside its source; README, the notebooks' headers and the speed probe take it from here.
 
     name: of the source, such as "01_mlp_gan". what: one line, what the learner does. minutes: by scale, on the reference
-    machine (two 2.6 GHz cores, or one H100 for `gpu`). workload: what the lesson mostly computes, "mlp" or "conv". data: the
+    machine (two 2.6 GHz cores); those at `gpu` are estimates for one H100, no GPU run was made. workload: what the lesson
+    mostly computes, "mlp" or "conv". data: the
     data set that it trains on. live_runs, rungs: how many runs last `Budget.seconds` and `Budget.rung_seconds`.
     further_seconds: of other runs, the same at `cpu` and `gpu`.
     """

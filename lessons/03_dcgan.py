@@ -399,8 +399,8 @@ print(f"with betas (0.5, 0.999) one step can be at most {(1 - 0.5) / (1 - 0.999)
 # `Trainer` takes any two networks. This G is that of `dcgan32` out of your block, with your resize block at its end, all started by your initialisation; D is the finished one.
 
 # %% name="your_blocks_train"
-judged = checks.upsampling_block(upsampling_block), checks.resize_block(resize_block), checks.initialise(initialise)
-yours = all(verdict.status == "pass" for verdict in judged)
+answers = {checks.upsampling_block: upsampling_block, checks.resize_block: resize_block, checks.initialise: initialise}
+yours = all(checks.passes(check, answer) for check, answer in answers.items())
 print("Your blocks train." if yours else "Not all three pass yet, so the finished networks train here; come back when they do.")
 torch.manual_seed(0)
 G, D = models.build("dcgan32", cifar.shape)

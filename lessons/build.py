@@ -96,7 +96,7 @@ def launch(name: str, folder: str = "notebooks") -> dict[str, str]:
 def minutes(name: str, scale: str) -> str:
     """How long a lesson takes at a scale, by the table of lessons."""
     value = TABLE[name[:2]].minutes[scale] if name[:2] in TABLE else 0
-    return "30 s" if scale == "smoke" and value < 0.5 else f"{value:g} min"
+    return "30 s" if scale == "smoke" and value < 0.5 else f"{value:g} min" + (", an estimate" if scale == "gpu" else "")
 
 
 def glossary() -> dict[str, tuple[str, str]]:

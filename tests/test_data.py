@@ -356,6 +356,20 @@ def test_a_folder_without_the_data_is_told(lay):
         data.load("mnist")
 
 
+@pytest.mark.parametrize("place", ["FashionMNIST/raw", "KMNIST/raw", "datasets/fashion", "QMNIST/raw"])
+def test_files_of_another_set_that_are_called_the_same_are_passed_over(place, lay):
+    other = {f"{place}/{Path(path).name}": content[:-1] + b"\x07" for path, content in RAW.items()}
+    folder = lay(other | {f"{place}/{name}": idx(np.ones(8)) for name in MNIST}, "mnist")
+    assert data.available()["mnist"] is None
+    assert data.load("mnist", fallback="digits").is_standin
+    with pytest.raises(UserError, match="holds no file of mnist"):
+        data.load("mnist")
+    for path, content in RAW.items():  # behind the other set, by name and by the order of the folders
+        (folder / "zz" / Path(path).name).parent.mkdir(exist_ok=True)
+        (folder / "zz" / Path(path).name).write_bytes(content)
+    assert data.available()["mnist"] == str(folder) and len(data.load("mnist")) == 30
+
+
 IMAGES, LABELS = "MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte"
 WRONG = {
     "another file": {IMAGES: b"not this"},

@@ -6,6 +6,7 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from gan_course import UserError
@@ -31,6 +32,8 @@ FILES = {  # data set → its files (torchvision's layout) and their md5
 }
 TAR = "cifar-10-python.tar.gz"
 DEPTH = 3  # folders below the one named in which files are looked for
+OURS = {Path(part).name.lower() for files in FILES.values() for file in files for part in Path(file).parents} - {""}
+UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError)
 
 
 def folders() -> dict[str, Path]:
@@ -45,7 +48,8 @@ def find(name: str, folder: Path) -> dict[str, Path]:
     """{file: where it lies} for those files of a data set that a folder holds.
 
     In torchvision's layout; else, as people unpack and rename things, by name up to three folders below, in upper or lower
-    case, as .gz or in CIFAR-10's archive. Whether it is the right file tells the checksum.
+    case, as .gz or in CIFAR-10's archive. Other data sets call their files the same (Fashion-MNIST, KMNIST): of those found
+    by name, one with the right checksum counts, else one that lies where only ours is looked for, so that `read` names it.
     """
     exact = {file: folder / file for file in FILES[name]}
     if all(path.is_file() for path in exact.values()):
@@ -55,14 +59,33 @@ def find(name: str, folder: Path) -> dict[str, Path]:
         deep = len(Path(place).relative_to(folder).parts) >= DEPTH
         below[:] = [] if deep else sorted(b for b in below if not b.startswith("."))  # a download in progress is hidden
         for known in names:
-            there.setdefault(known.lower().replace(".idx", "-idx"), Path(place) / known)
+            there.setdefault(known.lower().replace(".idx", "-idx"), []).append(Path(place) / known)
     found = {}
     for file in FILES[name]:
         plain = Path(file).name
-        for kind in (plain, f"{plain}.gz", *([TAR] if name == "cifar10" else [])):
-            if kind in there:
-                found.setdefault(file, there[kind])
+        called_so = [path for kind in (plain, f"{plain}.gz") for path in there.get(kind, [])]
+        right = (path for path in called_so if _is(name, file, path))
+        archives = there.get(TAR, []) if name == "cifar10" else []  # no other set calls its archive so
+        ours = (path for path in called_so if {p.lower() for p in path.relative_to(folder).parts[:-1]} <= OURS)
+        if path := next(chain(right, archives, ours), None):
+            found[file] = path
     return found
+
+
+def _is(name: str, file: str, path: Path) -> bool:
+    try:
+        return _md5(_content(path)) == FILES[name][file]
+    except UNREADABLE:
+        return False
+
+
+def _content(path: Path) -> bytes:
+    with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
+        return file.read()
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def missing(name: str) -> str:
@@ -86,9 +109,9 @@ def read(name: str, found: dict[str, Path], wanted: list[str]) -> Iterator[bytes
             if path.name.lower() == TAR and file not in contents:
                 with tarfile.open(path) as tar:
                     contents |= {m.name: tar.extractfile(m).read() for m in tar if m.name in wanted}
-            content = contents.get(file) or (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb").read()
-        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+            content = contents.get(file) or _content(path)
+        except UNREADABLE as error:
             raise UserError(f"{name}: {path} cannot be read ({type(error).__name__}): delete it there, or replace it") from error
-        if hashlib.md5(content, usedforsecurity=False).hexdigest() != FILES[name][file]:
-            raise UserError(f"{name}: {path} is damaged or another file of that name: delete it there, or replace it")
+        if _md5(content) != FILES[name][file]:
+            raise UserError(f"{name}: {path} is damaged or another file of that name: put the right one there, or move it away")
         yield content

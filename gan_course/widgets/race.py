@@ -20,7 +20,7 @@ class Race:
 
     runs: name → `Trainer`. score: samples uint8 (N, C, H, W) → a number, lower is better. n: samples behind a score.
     seed: of their noise. `scores` holds name → score of those that arrived, in the order of `runs`; a run that diverged
-    scores nan. Stopping the cell keeps everything, and `run()` again goes on with what is left.
+    scores nan. Stopping the cell ends it with KeyboardInterrupt and keeps everything; `run()` again goes on with what is left.
     """
 
     def __init__(
@@ -53,11 +53,12 @@ class Race:
     def run(self) -> None:
         """Train and score all, one turn after the other. In a notebook one picture follows every turn."""
         handle = display(self._bundle(), raw=True, display_id=True) if in_notebook() else None
-        show = (
-            (lambda doing: (setattr(self, "_doing", doing), handle.update(self._bundle(), raw=True)))
-            if handle
-            else (lambda _: None)
-        )
+
+        def show(doing: str) -> None:
+            self._doing = doing
+            if handle is not None:
+                handle.update(self._bundle(), raw=True)
+
         try:
             while waiting := [name for name in self.runs if name not in self._scores]:
                 for name in waiting:
@@ -69,8 +70,7 @@ class Race:
             show("")
         except KeyboardInterrupt:
             show("stopped; run the cell again to go on with what is left")
-            if handle is None:
-                raise
+            raise  # the cells below need all scores
 
     def _turn(self, name: str) -> None:
         run = self.runs[name]

@@ -132,3 +132,10 @@ def test_lesson_04_does_not_say_which_generator_is_ill_before_it_has_asked():
     pictures = asked[1].split("# %% [markdown]")[0]
     assert "plotting.grids" in pictures
     assert "ollaps" not in pictures and "class " not in pictures
+
+
+def test_checks_are_called_in_check_cells_alone(code):
+    """While grading a check raises: any other cell asks `checks.passes`."""
+    for cell in code:
+        if "check" not in cell.metadata.get("tags", []):
+            assert not re.search(r"\bchecks\.(?!passes\b)[a-z]\w*\(", cell.source), cell.source[:120]
