@@ -104,6 +104,46 @@ def test_a_checkpoint_of_another_structure_is_one_line(what, run, digits):
     assert "\n" not in str(error.value)
 
 
+def test_networks_of_another_width_are_not_called_damage(digits, tmp_path):
+    def own(width):
+        G = torch.nn.Sequential(torch.nn.Linear(100, width), torch.nn.Linear(width, 64), torch.nn.Unflatten(1, (1, 8, 8)))
+        return G, torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, width), torch.nn.Linear(width, 1))
+
+    made = MADE.vary(generator={"noise_dim": 100})
+    Trainer(made, digits, precision="fp32", out=tmp_path, networks=own(5)).run(steps=1)
+    for read in (lambda: Trainer.resume(tmp_path, digits, networks=own(6)), lambda: checkpoint.load_generator(tmp_path, own(6)[0])):
+        with pytest.raises(UserError, match="the networks handed in do not fit") as error:
+            read()
+        assert "damaged" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "generator.safetensors"])
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def test_a_file_that_cannot_be_read_is_not_called_damaged(name, error, run, digits, monkeypatch):
+    def refuse(path):
+        raise error
+
+    monkeypatch.setattr(type(run), "read_bytes", refuse)
+    with pytest.raises(UserError, match=error.strerror) as told:
+        Trainer.resume(run, digits) if name == "checkpoint.pt" else checkpoint.load_generator(run)
+    assert name in str(told.value) and "damaged" not in str(told.value)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
+def test_lack_of_memory_says_nothing_of_the_file(error, run, digits, monkeypatch):
+    def full(*args, **kwargs):
+        raise error
+
+    for place, name in ((torch, "load"), (Trainer, "load_state_dict"), (torch.nn.Module, "load_state_dict")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, full)
+            with pytest.raises(type(error)):
+                Trainer.resume(run, digits)
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", full)
+    with pytest.raises(type(error)):
+        checkpoint.load_generator(run)
+
+
 def test_a_checkpoint_that_somebody_wrote_again_is_not_trusted(run, digits):
     edited(run, lambda s: None, sealed=False)
     with pytest.raises(UserError, match="damaged"):

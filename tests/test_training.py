@@ -4,13 +4,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from gan_course import UserError, data, losses, models
 from gan_course.training import RECIPES, ConditionalTrainer, Diverged, Trainer, checkpoint, recipe
+from gan_course.training.recipes import Recipe
 from gan_course.training.watchers import LOG_EVERY, MAX_SNAPSHOTS, Score
 
 NAMES = list(RECIPES)
@@ -342,6 +345,35 @@ def test_impossible_changes_are_refused(setting, digits):
     with pytest.raises(UserError, match=next(iter(setting)) if "loss" not in setting else "no loss called"):
         trainer.change(**setting)
     assert trainer.changes == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"flip": 1}, {"penalty_every": 0}, {"d_steps": 0}, {"d_steps": 1.5}, {"d_steps": True}, {"decay_steps": -1}, {"ema": 1.0},
+     {"lr_g": "0.1"}, {"lr_d": float("nan")}, {"lr_d": float("inf")}, {"betas": (0.5,)}, {"betas": (0.5, 1.0)},
+     {"batch_size": torch.tensor(4)},
+     {"penalty_weight": -1.0}, {"loss": None}, {"generator": {"widths": torch.ones(2)}}, {"decay_steps": 1e4 + 0.5}],
+)  # fmt: skip
+def test_a_recipe_that_could_not_be_run_or_read_again_is_refused(setting):
+    key, made = next(iter(setting)), recipe("mlp-classic")
+    for make in (lambda: made.vary(**setting), lambda: Recipe("x", **setting), lambda: Recipe.restored({"name": "x"} | setting)):
+        with pytest.raises(UserError, match=key):
+            make()
+    with pytest.raises(UserError, match="no 'lr'"):
+        Recipe.restored({"name": "x", "lr": 1.0})
+
+
+def test_whole_floats_train_and_are_read_again(digits, tmp_path):
+    made = small(
+        "mlp-classic", decay_steps=1e4, d_steps=2.0, betas=[np.float32(0), 0.5], lr_g=np.float32(1e-3), penalty_every=np.int64(1)
+    )
+    run = Trainer(made, digits, precision="fp32", out=tmp_path).run(steps=1)
+    run.change(d_steps=np.float64(1.0))
+    run.run(steps=1)
+    again = Trainer.resume(tmp_path, digits)
+    assert (again.recipe.decay_steps, again.recipe.d_steps, again.recipe.betas) == (10_000, 1, (0.0, 0.5))
+    assert type(again.recipe.d_steps) is int and again.changes == [{"step": 1, "d_steps": 1}]
+    assert made.differences(Recipe.restored(json.loads(json.dumps(asdict(made))))) == []
 
 
 def same_weights(a, b):

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gan_course import UserError, __version__, artefacts, files
+from gan_course import UserError, __version__, artefacts, files, scale
 from gan_course.models import build
 from gan_course.settings import place
 from gan_course.training.recipes import Recipe
@@ -146,15 +146,34 @@ def resume(cls, folder, data, recipe: Recipe | None, given: dict):
         raise UserError(f"{folder} was trained with other settings (checkpoint here, yours there): {'; '.join(wrong)}")
     kept = {"notes": saved["notes"]} | given | {"seed": saved["seed"], "precision": saved["precision"]}
     trainer = cls(made_with, data, **kept)
-    try:
+    with _fitting(path, handed_in=bool(given.get("networks"))):
         trainer.load_state_dict(saved)
-    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise _damaged(path, type(error).__name__) from error
     return trainer
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}; mend that and try again") from error
+
+
+@contextmanager
+def _fitting(path: Path, handed_in: bool = False) -> Iterator[None]:
+    """What goes wrong with a file's contents is one line. Lack of memory says nothing of the file and passes."""
+    try:
+        yield
+    except Exception as error:  # torch raises many kinds for a damaged file
+        if scale.out_of_memory(error):
+            raise
+        if handed_in:
+            why = f"the networks handed in do not fit the weights in {path} ({type(error).__name__})"
+            raise UserError(f"{why}; hand in such as it was trained with") from error
+        raise _damaged(path, type(error).__name__) from error
+
+
 def _damaged(path: Path, why: str) -> UserError:
-    return UserError(f"{path} cannot be read ({why}); it is damaged: train again into another folder")
+    return UserError(f"{path} cannot be read ({why}); it is damaged or of another version: train again into another folder")
 
 
 @torch.inference_mode(False)
@@ -162,20 +181,17 @@ def load(path: Path) -> dict:
     """The contents of a checkpoint.pt on the CPU, checked. UserError if missing, damaged or of another format."""
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}; give the folder that `train --out` wrote to")
-    try:
-        data = path.read_bytes()
-        intact = files.intact(data)
-        if intact is False:
-            raise _damaged(path, "its checksum is another")
+    data = _read(path)
+    intact = files.intact(data)
+    if intact is False:
+        raise _damaged(path, "its checksum is another")
+    with _fitting(path):
         saved = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        if intact is None and (saved.get("format") == FORMAT or zipfile.ZipFile(path).testzip()):
-            raise _damaged(path, "its checksum is missing or another")
-        if saved.get("format") == 2:
+        broken = intact is None and (saved.get("format") == FORMAT or zipfile.ZipFile(io.BytesIO(data)).testzip())
+        if saved.get("format") == 2 and not broken:
             saved = _from_format_2(saved, path.parent)
-    except UserError:
-        raise
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise _damaged(path, type(error).__name__) from error
+    if broken:
+        raise _damaged(path, "its checksum is missing or another")
     if saved.get("format") != FORMAT:
         raise UserError(
             f"{path} is not a checkpoint of this version of gan_course (format {FORMAT}); train again into another folder"
@@ -198,7 +214,7 @@ def _wrong(saved: dict) -> str | None:
         return "the history is none"
     try:
         Recipe.restored(saved["recipe"])
-    except (ValueError, TypeError) as error:
+    except UserError as error:
         return str(error)
     return None
 
@@ -226,8 +242,8 @@ def _generator_file(path) -> tuple[Path, dict[str, Tensor], dict]:
     file = path if path.suffix == ".safetensors" else path / "generator.safetensors"
     if not file.is_file():
         raise UserError(f"no generator at {file}; give the folder that `train --out` wrote to")
+    intact = files.intact(_read(file))
     weights, meta = artefacts.read(file)
-    intact = files.intact(file.read_bytes())
     if intact is False or (intact is None and "gan_course" in meta):
         raise UserError(f"{file} cannot be read (its checksum is another); it is damaged: save it again from its run")
     try:
@@ -252,12 +268,10 @@ def load_generator(path, G: nn.Module | None = None) -> nn.Module:
     file, weights, about = _generator_file(path)
     if G is None and about.get("networks") == "handed in":
         raise UserError(f"{file} holds the weights of a network that was handed in: load_generator(path, G=…)")
-    try:
+    with _fitting(file, handed_in=G is not None):
         made_with = Recipe.restored(about["recipe"])
         G = G or build(made_with.architecture, about["image_shape"], generator=made_with.generator)[0]
         G.load_state_dict(weights)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{file} cannot be read ({type(error).__name__}); it is damaged or of another version") from error
     return G.eval().requires_grad_(False)
 
 

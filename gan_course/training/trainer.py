@@ -202,18 +202,17 @@ class Trainer(Game):
         """
         if unknown := set(settings) - {"lr_g", "lr_d", "d_steps", "loss"}:
             raise UserError(f"{unknown.pop()} cannot change during a run; lr_g, lr_d, d_steps and loss can")
+        changed = self.recipe.vary(**settings)
         for name, value in settings.items():
             if name == "loss" and value not in LOSSES:
                 raise UserError(f"no loss called {value!r}; there are: {', '.join(LOSSES)}")
-            if name == "d_steps" and (value != int(value) or value < 1):
-                raise UserError(f"d_steps={value} is not possible; use 1 or more")
-            if name.startswith("lr") and not 0 <= value <= 10:
+            if name.startswith("lr") and getattr(changed, name) > 10:
                 raise UserError(f"{name}={value} is not a learning rate; use 0 to 10")
-        self.recipe = self.recipe.vary(**settings)
+        self.recipe = changed
         self.loss = LOSSES[self.recipe.loss]
         self._set_learning_rates()
         self._graph, self._plain_steps = None, 0
-        self.changes.append({"step": self.step, **settings})
+        self.changes.append({"step": self.step} | {name: getattr(changed, name) for name in settings})
 
     def _set_learning_rates(self) -> None:
         horizon = self.recipe.decay_steps
