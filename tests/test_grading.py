@@ -7,10 +7,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import jupytext
 import nbformat
+import psutil
 import pytest
 
 from gan_course import UserError, grading
@@ -507,3 +510,78 @@ def test_odd_files_have_their_rows_at_once_in_any_code_page(tmp_path):
     assert {"Łódź/x", "'=1+1", "00_environment"} <= rows.keys() and len(rows) == (5 if os.name == "posix" else 3)
     assert run.stdout.count(b"\n") == len(rows) and all("not a notebook" in row["notes"] for row in rows.values())
     assert rows["00_environment"]["noise"] == "not run"
+
+
+# ---------------------------------------------------------------- a submission's process, with a stand-in for what runs in it
+
+
+@pytest.fixture
+def stand_in(monkeypatch, tmp_path):
+    """run(script, stop=…) → what the grader makes of a process that runs these lines of Python."""
+    if os.name != "posix":
+        pytest.skip("a script with a first line that names its interpreter")
+    program = tmp_path / "program"
+    (tmp_path / "home").mkdir()
+    (tmp_path / "work").mkdir()
+
+    def run(script, stop=None):
+        start = "import json, os, subprocess, sys, time\nnonce = json.loads(sys.stdin.readline())['nonce']\n"
+        program.write_text(f"#!{sys.executable}\n{start}{script}\n")
+        program.chmod(0o700)
+        with monkeypatch.context() as patch:
+            patch.setattr(process.sys, "executable", str(program))
+            return process._run(tmp_path, f"{process.owner()}-z", [], grading.NORMAL, stop or threading.Event())
+
+    return run
+
+
+VERDICT = 'print(f"{nonce}\\tverdict\\tx\\tpassed\\t", flush=True)'
+
+
+@pytest.mark.parametrize("options", ["env={}", "start_new_session=True"])
+def test_a_process_that_left_its_mark_or_its_group_behind_is_ended(stand_in, options):
+    verdicts, why = stand_in(f"""
+child = subprocess.Popen(["/bin/sleep", "1000"], {options})
+print(f"{{nonce}}\\tverdict\\tx\\tpassed\\t{{child.pid}}", flush=True)""")
+    assert "ended the kernel (exit status 0)" in why
+    number = int(verdicts["x"][1])
+    assert not psutil.pid_exists(number) or psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_verdict_that_is_read_late_counts(stand_in, monkeypatch):
+    class Late(process.queue.SimpleQueue):
+        def put(self, message):
+            time.sleep(0.5)
+            super().put(message)
+
+    monkeypatch.setattr(process.queue, "SimpleQueue", Late)
+    assert stand_in(VERDICT)[0] == {"x": ("passed", "")}
+
+
+def test_a_run_that_is_stopped_ends_within_a_moment(stand_in):
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    start = time.monotonic()
+    assert stand_in("time.sleep(1000)", stop) == ({}, process.STOPPED)
+    assert time.monotonic() - start < 10
+
+
+def test_nothing_is_started_once_grading_was_interrupted(first, tmp_path, monkeypatch):
+    """A worker that still copies the package when Ctrl-C comes."""
+    (tmp_path / "x.ipynb").write_text(json.dumps(solved()))
+    copying, interrupted, started = threading.Event(), threading.Event(), []
+
+    def copy_slowly(*_, **__):
+        copying.set()
+        interrupted.wait(20)
+
+    monkeypatch.setattr(process.shutil, "copytree", copy_slowly)
+    monkeypatch.setattr(process.subprocess, "Popen", lambda *_, **__: started.append(1) or 1 / 0)
+    monkeypatch.setattr(grading, "as_completed", lambda futures: (copying.wait(20), 1 / 0))  # the interrupt, while it is awaited
+    before = set(threading.enumerate())
+    with pytest.raises(ZeroDivisionError):
+        list(grading.grade_folder(tmp_path, [first]))
+    interrupted.set()
+    for worker in set(threading.enumerate()) - before:
+        worker.join(20)
+    assert copying.is_set() and started == []

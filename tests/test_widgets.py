@@ -394,6 +394,49 @@ def test_the_driver_knows_no_training():
     assert not counter.playing and "stopped by an error: RuntimeError: enough" in counter._told.value
 
 
+class Undrawable(Driver):
+    """Works until `fail`, and cannot be drawn from `hide` on."""
+
+    REDRAW, DRAWING = 0.0, 1e9
+    fail = hide = False
+
+    def __init__(self):
+        super().__init__(self)
+
+    def build(self):
+        return W.VBox(list(self.parts().values()))
+
+    def advance(self, seconds):
+        if self.fail:
+            raise RuntimeError("the work")
+
+    def draw(self):
+        if self.hide:
+            raise ValueError("the drawing")
+
+    def where(self):
+        return "here"
+
+
+@pytest.mark.parametrize("act", [tick, lambda d: d.by_hand(lambda: "done"), Driver.pause, Driver.to_end])
+def test_an_error_in_drawing_stops_the_work_and_is_told(act, capsys):
+    driver = Undrawable()
+    assert driver.box is not None
+    driver.play()
+    driver.hide = True
+    act(driver)
+    assert not driver.playing and "ValueError: the drawing" in driver._told.value
+
+
+def test_an_error_in_the_work_is_told_though_drawing_fails_too(capsys):
+    driver = Undrawable()
+    assert driver.box is not None
+    driver.play()
+    driver.fail = driver.hide = True
+    tick(driver)
+    assert not driver.playing and "RuntimeError: the work" in driver._told.value
+
+
 def test_settings_follow_and_move_the_trainer(monitor, trainer):
     assert monitor._settings["lr_g"].value == trainer.recipe.lr_g
     monitor._settings["lr_g"].value = 5e-4

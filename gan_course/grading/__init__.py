@@ -6,6 +6,7 @@ their verdicts leave by a pipe. This keeps mistakes and known tricks from spoili
 the same user, sees the same disk and network, and a check calls the answer's functions in the process that ran the answer.
 """
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.util import find_spec
@@ -45,17 +46,16 @@ def grade_folder(folder: Path, lessons: list[Lesson], limits: Limits = NORMAL, j
     if lacking := [name for name in ("psutil", "matplotlib", "IPython") if find_spec(name) is None]:
         raise UserError(f"grading needs {', '.join(lacking)}: pip install {' '.join(lacking)}")
     process.sweep()
-    pool = ThreadPoolExecutor(jobs)
+    pool, stop = ThreadPoolExecutor(jobs), threading.Event()
     try:
-        for future in as_completed([pool.submit(_row, path, folder, lessons, limits) for path in paths]):
+        for future in as_completed([pool.submit(_row, path, folder, lessons, limits, stop) for path in paths]):
             yield future.result()
-    finally:  # on Ctrl-C nothing is waited for
+    finally:  # on Ctrl-C: what is under way ends within a moment, wherever it stands
+        stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
-        for run in list(process.RUNNING):
-            run.kill()
 
 
-def _row(path: Path, folder: Path, lessons: list[Lesson], limits: Limits) -> Row:
+def _row(path: Path, folder: Path, lessons: list[Lesson], limits: Limits, stop: threading.Event) -> Row:
     name = path.relative_to(folder).as_posix()
     name = printable(name[: -len(".ipynb")] if name.lower().endswith(".ipynb") else name)
     try:
@@ -68,6 +68,6 @@ def _row(path: Path, folder: Path, lessons: list[Lesson], limits: Limits) -> Row
             return Row(name, "", {}, note or "no lesson recognised: neither its cells nor its name are those of one")
         if note:
             return Row(name, lesson.name, {exercise: Result("not run") for exercise in lesson.exercises}, note)
-        return Row(name, lesson.name, grade(lesson, lesson.answers(cells), limits))
+        return Row(name, lesson.name, grade(lesson, lesson.answers(cells), limits, stop))
     except Exception as error:  # whatever one submission does, the others have their rows
         return Row(name, "", {}, f"it could not be graded: {type(error).__name__}: {error}")

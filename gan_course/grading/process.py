@@ -1,5 +1,6 @@
 """A submission's process, seen from outside: started, timed, its verdicts collected, all that it left behind ended."""
 
+import contextlib
 import json
 import os
 import queue
@@ -21,10 +22,9 @@ FILE_BYTES = 256 * 2**20
 PROCESSES = 256  # that a submission may add to the user's own (not enforced for root)
 GRACE = 5  # seconds between an interrupt and the end
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
-MARKER = "GAN_COURSE_SUBMISSION"  # in the environment of every process of a submission, however it detached itself: whose it is
+MARKER = "GAN_COURSE_SUBMISSION"  # in the environment that a submission's processes inherit: whose they are
 SCRATCH = "gan-course-grade-"  # then the same
-
-RUNNING: set[subprocess.Popen] = set()  # submissions under way
+STOPPED = "grading was interrupted"
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,20 @@ class Limits:
 NORMAL = Limits()
 
 
-def grade(lesson: Lesson, answers: dict[str, Answer], limits: Limits = NORMAL) -> dict[str, Result]:
-    """Run one submission and say for each exercise how it went. Never raises for what the submission does."""
+def grade(
+    lesson: Lesson, answers: dict[str, Answer], limits: Limits = NORMAL, stop: threading.Event | None = None
+) -> dict[str, Result]:
+    """Run one submission and say for each exercise how it went. Never raises for what the submission does.
+
+    stop: once it is set (by another thread), nothing is started any more, and what runs is ended within a moment.
+    """
     token = f"{owner()}-{uuid.uuid4().hex}"
     with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{token}-", ignore_cleanup_errors=True) as scratch:
         scratch = Path(scratch)
         for name in ("home", "tmp", "work", "package"):
             (scratch / name).mkdir()
         shutil.copytree(PACKAGE, scratch / "package" / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
-        verdicts, ended = _run(scratch, token, _steps(lesson, answers), limits)
+        verdicts, ended = _run(scratch, token, _steps(lesson, answers), limits, stop or threading.Event())
     results = {}
     for name in lesson.exercises:
         status, why = verdicts.get(name, ("not run", ended))
@@ -106,71 +111,86 @@ def _steps(lesson: Lesson, answers: dict[str, Answer]) -> list[dict]:
     return steps
 
 
-def _run(scratch: Path, token: str, steps: list[dict], limits: Limits) -> tuple[dict[str, tuple[str, str]], str]:
+def _run(
+    scratch: Path, token: str, steps: list[dict], limits: Limits, stop: threading.Event
+) -> tuple[dict[str, tuple[str, str]], str]:
     """(exercise → status and why, why there may be none for the rest), with all that the process started ended afterwards."""
-    nonce = uuid.uuid4().hex
+    nonce, environment = uuid.uuid4().hex, _environment(scratch) | {MARKER: token}
     job = {"nonce": nonce, "steps": steps, "memory": limits.memory, "seconds": int(limits.seconds) + 1}
     job |= {"too_long": f"ran longer than {limits.cell_seconds:g} s", "file_bytes": FILE_BYTES, "processes": PROCESSES}
+    if stop.is_set():
+        return {}, STOPPED
     run = subprocess.Popen(
         [sys.executable, "-m", "gan_course.grading.runner"],
         cwd=scratch / "work",
-        env=_environment(scratch) | {MARKER: token},
+        env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,  # only verdicts: the process gives its own output away before it runs anything
         stderr=subprocess.DEVNULL,
         **({"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}),
     )
-    RUNNING.add(run)
+    messages, heard = queue.SimpleQueue(), []
+    talk = threading.Thread(target=_talk, args=(run, job, messages), daemon=True)
     try:
-        messages = queue.SimpleQueue()
-        threading.Thread(target=_read, args=(run.stdout, nonce.encode() + b"\t", messages), daemon=True).start()
-        try:
-            run.stdin.write(json.dumps(job).encode() + b"\n")
-            run.stdin.close()
-        except OSError:
-            pass  # it ended already, and that is told below
-        return _listen(run, messages, limits)
+        talk.start()
+        ended = _listen(run, messages, heard, limits, stop)
     finally:
-        RUNNING.discard(run)
+        with contextlib.suppress(AttributeError, OSError):  # Windows; all gone
+            os.killpg(run.pid, signal.SIGKILL)
         run.kill()
         run.wait()
         _end_all(lambda name: name == token)
+    talk.join(0 if stop.is_set() else GRACE)  # what was written in time counts, however late it is read
+    while not messages.empty():
+        heard.append(messages.get())
+    verdicts = {}
+    for kind, *rest in heard:
+        if kind == "verdict":
+            verdicts.setdefault(rest[0], (rest[1], rest[2]))
+    who = "an answer above ended the kernel" if heard else "the lesson could not be started"
+    return verdicts, ended or f"{who} ({_status(run.returncode)})"
 
 
-def _read(pipe, start: bytes, messages: queue.SimpleQueue) -> None:
-    """Lines that begin with the nonce; all else (an answer may write anything anywhere) is dropped."""
-    while line := pipe.readline(2**16):
-        if line.startswith(start) and line.endswith(b"\n"):
-            messages.put(line[len(start) :].rstrip(b"\r\n").decode("utf-8", "replace").split("\t"))
+def _talk(run: subprocess.Popen, job: dict, messages: queue.SimpleQueue) -> None:
+    """Hand the job over; then read, to the end of the pipe, lines that begin with the nonce.
+
+    All else is dropped: an answer may write anything anywhere.
+    """
+    with contextlib.suppress(OSError), run.stdin:  # it ended already, and that is told by `_run`
+        run.stdin.write(json.dumps(job).encode() + b"\n")
+    start = job["nonce"].encode() + b"\t"
+    with run.stdout:
+        while line := run.stdout.readline(2**16):
+            if line.startswith(start) and line.endswith(b"\n"):
+                messages.put(line[len(start) :].rstrip(b"\r\n").decode("utf-8", "replace").split("\t"))
 
 
-def _listen(run: subprocess.Popen, messages: queue.SimpleQueue, limits: Limits) -> tuple[dict[str, tuple[str, str]], str]:
-    verdicts, deadline = {}, time.monotonic() + limits.seconds
-    cell_end, interrupted, begun = float("inf"), False, False
-    while True:
+def _listen(run: subprocess.Popen, messages: queue.SimpleQueue, heard: list, limits: Limits, stop: threading.Event) -> str:
+    """Until the process ends or has to: why it has to, or "". What it says is added to `heard`."""
+    deadline, cell_end, interrupted = time.monotonic() + limits.seconds, float("inf"), False
+    while not stop.is_set():
         ended = run.poll()
         now = time.monotonic()
         try:
-            kind, *rest = messages.get(timeout=max(0.0, min(0.1, deadline - now, cell_end - now)))
+            message = messages.get(timeout=max(0.0, min(0.1, deadline - now, cell_end - now)))
         except queue.Empty:
             now = time.monotonic()
             if ended is not None:
-                who = "an answer above ended the kernel" if begun else "the lesson could not be started"
-                return verdicts, f"{who} ({_status(ended)})"
+                return ""
             if now >= deadline:
-                return verdicts, f"stopped at the time limit of {limits.seconds:g} s"
+                return f"stopped at the time limit of {limits.seconds:g} s"
             if now >= cell_end and interrupted:
-                return verdicts, f"an answer above ran longer than {limits.cell_seconds:g} s and could not be interrupted"
+                return f"an answer above ran longer than {limits.cell_seconds:g} s and could not be interrupted"
             if now >= cell_end:
                 run.send_signal(signal.CTRL_BREAK_EVENT if os.name == "nt" else signal.SIGINT)
                 interrupted, cell_end = True, now + GRACE
             continue
-        begun, interrupted = True, False
-        cell_end = now + limits.cell_seconds if kind == "begin" else float("inf")
-        if kind == "verdict":
-            verdicts.setdefault(rest[0], (rest[1], rest[2]))
-        elif kind == "done":
-            return verdicts, "the run ended without a verdict"
+        heard.append(message)
+        interrupted = False
+        cell_end = now + limits.cell_seconds if message[0] == "begin" else float("inf")
+        if message[0] == "done":
+            return "the run ended without a verdict"
+    return STOPPED
 
 
 def _status(code: int) -> str:

@@ -3,6 +3,7 @@
 A hidden `Play` widget ticks in the browser; each tick works for a slice, redraws now and then, and returns.
 """
 
+import contextlib
 import math
 import threading
 import time
@@ -96,12 +97,14 @@ class Driver(Controls):
         """Pause and do something alone: `action()` returns what to tell."""
         self.claim()
         self.pause()
-        with self.busy:
-            told = []
-            self.guarded(lambda: told.append(action()))
+
+        def act():
+            told = action()
             self.draw()
-            if told:
-                self.tell(*told)
+            self.tell(told)
+
+        with self.busy:
+            self.guarded(act)
 
     def to_end(self) -> None:
         """Work to the target without the timer, so in a hidden tab too; interrupting the kernel pauses."""
@@ -113,7 +116,6 @@ class Driver(Controls):
         self.tell("running to the end; the notebook's stop button pauses", "busy")
         with self.busy:
             self.guarded(self._all)
-            self.draw()
         if self.reached():
             self._halt(f"done at {self.where()}")
 
@@ -155,8 +157,9 @@ class Driver(Controls):
             self._halt(f"paused at {self.where()}: the kernel was interrupted")
         except Exception as error:
             self._set_playing(False)
-            self.draw()
             self.tell(self.explain(error), "warning")
+            with contextlib.suppress(Exception):  # what was told stays, whatever drawing does
+                self.draw()
 
     def _tick(self, _) -> None:
         if not self.playing or not self.busy.acquire(blocking=False):
@@ -166,8 +169,8 @@ class Driver(Controls):
             gap = 0 if math.isnan(self._ended) else start - self._ended
             self._tell_late(gap, start)
             self.guarded(self.single if SPEEDS[self._speed.value] else lambda: self.advance(self._seconds(gap)))
-            if time.perf_counter() - self._drawn > max(self.REDRAW, self._drawing / self.DRAWING):
-                self.redraw()
+            if self.playing and time.perf_counter() - self._drawn > max(self.REDRAW, self._drawing / self.DRAWING):
+                self.guarded(self.redraw)
             self._ended = time.perf_counter()
         finally:
             self.busy.release()
@@ -205,7 +208,10 @@ class Driver(Controls):
                 self.keep()
             except (OSError, ValueError) as error:  # UserError is a ValueError
                 note, kind = f"{note}; not saved: {error}", "warning"
-            self.draw()
+            try:
+                self.draw()
+            except Exception as error:
+                note, kind = f"{note}; {self.explain(error)}", "warning"
         self.tell(note, kind)
         self.renew_picture()
 
