@@ -527,6 +527,37 @@ def test_networks_that_do_not_fit_are_told(G, D, words, digits):
         Trainer(small("mlp-classic"), digits, networks=(G, D))
 
 
+@pytest.mark.parametrize("kind", [Trainer, ConditionalTrainer])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("directly", [False, True])
+def test_a_g_step_that_breaks_off_leaves_a_run_that_goes_on(kind, error, directly, digits, monkeypatch):
+    n = {"n_classes": 10} if kind is ConditionalTrainer else {}
+    run = kind(small("mlp-classic").vary(generator=n, discriminator=n), digits, precision="fp32")
+
+    def broken(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "g_loss", broken)
+        with pytest.raises(error):
+            run.g_step() if directly else run.run(steps=1)
+    assert directly or all(p.requires_grad for p in run.D.parameters())
+    run.run(steps=3)
+
+
+def test_frozen_weights_of_ones_own_networks_stay_as_they_are(digits, tmp_path):
+    G, D = own_networks()
+    D[1].requires_grad_(False)
+    made = small("mlp-classic")
+    run = Trainer(made, digits, precision="fp32", networks=(G, D), out=tmp_path).run(steps=3)
+    assert torch.equal(run.D[1].weight, D[1].weight) and not torch.equal(run.G[0].weight, G[0].weight)
+    assert [p.requires_grad for p in run.D.parameters()] == [p.requires_grad for p in D.parameters()]
+    again = Trainer.resume(tmp_path, digits, networks=(G, D)).run(steps=3)
+    assert torch.equal(again.D[1].weight, D[1].weight)
+    with pytest.raises(UserError, match="no weight of Sequential learns"):
+        Trainer(made, digits, networks=(G, D.requires_grad_(False)))
+
+
 def d_by_hand(G, D, opt_g, opt_d, x_real, z):
     loss_d = losses.d_logistic(D(x_real), D(G(z).detach()))
     opt_d.zero_grad()
