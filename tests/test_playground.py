@@ -115,6 +115,26 @@ def test_the_arrows_are_what_the_generators_step_sends():
     assert all(map(torch.equal, weights, game.G.parameters()))
 
 
+def test_what_a_step_prints_is_seen_once_a_step_and_not_for_the_arrows(capsys):
+    calls = []
+
+    def talks(*arguments):
+        calls.append(1)
+        print("here")
+        return course_steps()[1](*arguments)
+
+    game = Game(data.points("ring"), (course_steps()[0], talks))
+    for _ in range(3):
+        game.keep()
+    assert len(calls) == 1 and "here" not in capsys.readouterr().out
+    game.d_step()  # D moved alone: other arrows
+    assert not np.array_equal(game.keep().pull, game.frames[0].pull) and len(calls) == 2
+    game.run(2)
+    assert capsys.readouterr().out == "here\n" * 2
+    game.keep()
+    assert len(calls) == 5
+
+
 def test_a_step_by_hand_is_measured_on_the_batch_it_took(played):
     before = played.game.measure()
     played.substep("d")

@@ -69,6 +69,14 @@ def test_the_picture_shows_bars_samples_and_what_is_left(runs):
     assert race.html().count("✔ <b>") == 2 and "score 2,050 after 8 steps" in str(race)
 
 
+def test_points_race_too():
+    small = {"widths": (16,)}
+    plane = recipe("mlp-tuned").vary(generator={**small, "noise_dim": 2}, discriminator=small, batch_size=16)
+    race = widgets.Race({"ring": Trainer(plane, data.points("ring", 100), precision="fp32")}, lambda _: 1.0, steps=2, n=5)
+    race.run()
+    assert "ring: fakes (crosses) from fixed noise at step 2" in race.html() and race.scores == {"ring": 1.0}
+
+
 def test_a_race_has_one_length():
     for length in ({}, {"steps": 3, "seconds": 3}):
         with pytest.raises(UserError, match="how long"):

@@ -337,7 +337,7 @@ def test_every_loss_is_drawn_with_its_even_game(monitor, trainer, loss):
     assert tuple(even.values()) == pytest.approx(expected[loss], abs=1e-3)
 
 
-def test_classes_and_points_are_watched_too():
+def test_classes_and_points_are_watched_and_kept_too(tmp_path):
     small = {"widths": (16,)}
     nets = {"generator": {**small, "n_classes": 10}, "discriminator": {**small, "n_classes": 10}}
     classes = ConditionalTrainer(
@@ -357,6 +357,8 @@ def test_classes_and_points_are_watched_too():
         monitor.now()
         assert "step 60" in monitor._samples.value and "D takes" in monitor._samples.value
         assert monitor.picture().count("<img") == monitor.picture().count("<img alt=") > 1
+        monitor.folder = tmp_path
+        assert monitor.save_animation().read_bytes().startswith(b"GIF") and len(monitor.save_grids()) > 1
 
 
 def test_the_driver_knows_no_training():

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from IPython.utils.capture import capture_output
 from torch import Tensor, nn
 
 from gan_course import UserError, models, sampling
@@ -105,7 +106,7 @@ class Game:
 
     def reset(self, seed: int, lr_d: float, lr_g: float) -> None:
         """Start over from step 0."""
-        self.step, self.frames, self._apart = 0, [], 1
+        self.step, self.frames, self._apart, self._pulled = 0, [], 1, None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.G, self.D = models.build("mlp", (2,), generator=G_OPTIONS, discriminator=D_OPTIONS)
@@ -226,14 +227,21 @@ class Game:
     def pull(self) -> np.ndarray:
         """(FAKES, 2): where the generator's step, as it is written, pulls each fake: −N times the gradient that reaches it.
 
-        Measured by letting it work on copies of both networks. Zeros where no gradient reaches the fakes, or where it fails.
+        Measured by letting it work on copies of both networks, once for each state of them: the learner's function is called for
+        the arrows too, and what it shows then is dropped. Zeros where no gradient reaches the fakes, or where it fails.
         """
+        step, weights = self.steps[1], self._weights()
+        if self._pulled is None or self._pulled[0] is not step or not all(map(torch.equal, weights, self._pulled[1])):
+            self._pulled = step, weights, self._pull()
+        return self._pulled[2]
+
+    def _pull(self) -> np.ndarray:
         G, D = copy.deepcopy((self.G, self.D))
         seen = []
         G.register_forward_hook(lambda module, z, x: seen.append(x) if x.requires_grad and not x.retain_grad() else None)
         still = [torch.optim.SGD(net.parameters(), lr=0.0) for net in (G, D)]
         try:
-            with torch.enable_grad():
+            with torch.enable_grad(), capture_output():
                 self.steps[1](G, D, *still, self.z[:FAKES].clone())
         except (Exception, SystemExit):
             pass  # the step itself will tell
