@@ -36,7 +36,9 @@ def main(argv=None) -> int:
         complain(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
         return 2
     except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
+        from gan_course import scale
+
+        if not scale.out_of_memory(error):
             raise
         complain(f"out of memory; {OUT_OF_MEMORY}")
         return 2
@@ -47,13 +49,6 @@ OUT_OF_MEMORY = (
     "lower --batch-size (train) or --n (sample, evaluate), take --precision bf16, keep fewer images with --limit, "
     "or close what else uses the memory; what was saved stays"
 )
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether a device or this machine had no room left. torch's CPU allocator raises a plain RuntimeError."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def info(args) -> None:

@@ -154,6 +154,13 @@ def native_bf16(device: str = "cpu") -> bool:
     return any(torch.cpu.get_capabilities().get(flag) for flag in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Whether a device or this machine had no room left. torch's CPU allocator raises a plain RuntimeError."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
 def name(on: str | None = None) -> str:
     """The scale that runs here: `GAN_COURSE_SCALE` if set, else `gpu` on CUDA and `cpu` elsewhere. on: a device, if not `device()`.
 

@@ -4,13 +4,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from gan_course import UserError, data, losses, models
 from gan_course.training import RECIPES, ConditionalTrainer, Diverged, Trainer, checkpoint, recipe
+from gan_course.training.recipes import Recipe
 from gan_course.training.watchers import LOG_EVERY, MAX_SNAPSHOTS, Score
 
 NAMES = list(RECIPES)
@@ -344,6 +347,35 @@ def test_impossible_changes_are_refused(setting, digits):
     assert trainer.changes == []
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [{"flip": 1}, {"penalty_every": 0}, {"d_steps": 0}, {"d_steps": 1.5}, {"d_steps": True}, {"decay_steps": -1}, {"ema": 1.0},
+     {"lr_g": "0.1"}, {"lr_d": float("nan")}, {"lr_d": float("inf")}, {"betas": (0.5,)}, {"betas": (0.5, 1.0)},
+     {"batch_size": torch.tensor(4)},
+     {"penalty_weight": -1.0}, {"loss": None}, {"generator": {"widths": torch.ones(2)}}, {"decay_steps": 1e4 + 0.5}],
+)  # fmt: skip
+def test_a_recipe_that_could_not_be_run_or_read_again_is_refused(setting):
+    key, made = next(iter(setting)), recipe("mlp-classic")
+    for make in (lambda: made.vary(**setting), lambda: Recipe("x", **setting), lambda: Recipe.restored({"name": "x"} | setting)):
+        with pytest.raises(UserError, match=key):
+            make()
+    with pytest.raises(UserError, match="no 'lr'"):
+        Recipe.restored({"name": "x", "lr": 1.0})
+
+
+def test_whole_floats_train_and_are_read_again(digits, tmp_path):
+    made = small(
+        "mlp-classic", decay_steps=1e4, d_steps=2.0, betas=[np.float32(0), 0.5], lr_g=np.float32(1e-3), penalty_every=np.int64(1)
+    )
+    run = Trainer(made, digits, precision="fp32", out=tmp_path).run(steps=1)
+    run.change(d_steps=np.float64(1.0))
+    run.run(steps=1)
+    again = Trainer.resume(tmp_path, digits)
+    assert (again.recipe.decay_steps, again.recipe.d_steps, again.recipe.betas) == (10_000, 1, (0.0, 0.5))
+    assert type(again.recipe.d_steps) is int and again.changes == [{"step": 1, "d_steps": 1}]
+    assert made.differences(Recipe.restored(json.loads(json.dumps(asdict(made))))) == []
+
+
 def same_weights(a, b):
     nets = ((a.G, b.G), (a.D, b.D))
     return all(torch.equal(p, q) for one, two in nets for p, q in zip(one.parameters(), two.parameters(), strict=True))
@@ -495,6 +527,37 @@ def test_networks_that_do_not_fit_are_told(G, D, words, digits):
         Trainer(small("mlp-classic"), digits, networks=(G, D))
 
 
+@pytest.mark.parametrize("kind", [Trainer, ConditionalTrainer])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("directly", [False, True])
+def test_a_g_step_that_breaks_off_leaves_a_run_that_goes_on(kind, error, directly, digits, monkeypatch):
+    n = {"n_classes": 10} if kind is ConditionalTrainer else {}
+    run = kind(small("mlp-classic").vary(generator=n, discriminator=n), digits, precision="fp32")
+
+    def broken(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "g_loss", broken)
+        with pytest.raises(error):
+            run.g_step() if directly else run.run(steps=1)
+    assert directly or all(p.requires_grad for p in run.D.parameters())
+    run.run(steps=3)
+
+
+def test_frozen_weights_of_ones_own_networks_stay_as_they_are(digits, tmp_path):
+    G, D = own_networks()
+    D[1].requires_grad_(False)
+    made = small("mlp-classic")
+    run = Trainer(made, digits, precision="fp32", networks=(G, D), out=tmp_path).run(steps=3)
+    assert torch.equal(run.D[1].weight, D[1].weight) and not torch.equal(run.G[0].weight, G[0].weight)
+    assert [p.requires_grad for p in run.D.parameters()] == [p.requires_grad for p in D.parameters()]
+    again = Trainer.resume(tmp_path, digits, networks=(G, D)).run(steps=3)
+    assert torch.equal(again.D[1].weight, D[1].weight)
+    with pytest.raises(UserError, match="no weight of Sequential learns"):
+        Trainer(made, digits, networks=(G, D.requires_grad_(False)))
+
+
 def d_by_hand(G, D, opt_g, opt_d, x_real, z):
     loss_d = losses.d_logistic(D(x_real), D(G(z).detach()))
     opt_d.zero_grad()
@@ -526,6 +589,21 @@ def test_steps_of_ones_own_train_as_ours_do(digits, tmp_path):
     assert run.history[0]["d_real"] == pytest.approx(ours.history[0]["d_real"], abs=0.05)
     with pytest.raises(UserError, match="steps: its own here, none there"):
         Trainer.resume(tmp_path, digits)
+
+
+def test_what_was_handed_in_is_compared_both_ways(digits, tmp_path):
+    steps = (d_by_hand, g_by_hand)
+    Trainer(small("mlp-classic"), digits, precision="fp32", out=tmp_path).run(steps=1)
+    for given in ({"steps": steps}, {"networks": own_networks()}):
+        with pytest.raises(UserError, match=f"{next(iter(given))}: none here, your own there"):
+            Trainer.resume(tmp_path, digits, **given)
+    run = Trainer(small("mlp-classic"), digits, steps=steps, networks=own_networks(), out=tmp_path).run(steps=1)
+    assert json.loads((tmp_path / "config.json").read_text())["given"] == ["networks", "steps"]
+    with pytest.raises(UserError, match="loss cannot change in a run of your own steps"):
+        run.change(loss="hinge")
+    run.change(d_steps=2)
+    with pytest.raises(UserError, match="do not add the recipe's penalty 'r1'"):
+        Trainer(small("mlp-classic", penalty="r1"), digits, steps=steps)
 
 
 @pytest.mark.parametrize("wrong", [None, torch.zeros(3), 0.5])
@@ -569,6 +647,48 @@ def test_a_score_has_its_name_and_its_direction(digits):
     run = Trainer(small("mlp-classic"), digits, precision="fp32", watch=[high, other]).run(steps=60)
     assert [row["modes"] for row in run.history] == [1, 3, 2] and "black" in run.history[0]
     assert (run.best["name"], run.best["value"], run.best["step"]) == ("modes", 3, 40)
+
+
+def test_a_score_that_is_no_number_is_never_the_best(digits):
+    scores = iter((float("nan"), 3.0, float("nan"), 2.0))
+    score = Score(lambda images: next(scores), every=20, n=2)
+    run = Trainer(small("mlp-classic"), digits, precision="fp32", watch=[score]).run(steps=20)
+    assert run.best is None
+    run.run(steps=40)
+    assert run.best["value"] == 3
+    assert run.run(steps=20).best["value"] == 2
+
+
+def test_reporting_is_not_training_time(digits, monkeypatch):
+    run, now = Trainer(small("mlp-classic"), digits, precision="fp32"), [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    def step():
+        now[0] += 0.25
+        type(run).full_step(run)
+
+    def report(_):
+        now[0] += 100
+
+    monkeypatch.setattr(run, "full_step", step)
+    assert run.run(steps=40, report=report).seconds == 10
+
+
+def test_a_run_on_the_cpu_leaves_generators_of_other_devices_alone(digits, monkeypatch):
+    def reached(*_):
+        raise AssertionError
+
+    for place, name in ((torch.cuda, "manual_seed_all"), (torch.mps, "manual_seed"), (torch.xpu, "manual_seed_all")):
+        monkeypatch.setattr(place, name, reached)
+    monkeypatch.setattr(torch, "manual_seed", reached)
+    Trainer(small("mlp-classic"), digits, precision="fp32").run(steps=1).measure()
+
+
+def test_a_state_that_is_loaded_drops_a_recorded_step(digits):
+    run = Trainer(small("mlp-classic"), digits, precision="fp32").run(steps=1)
+    run._graph, run._plain_steps = object(), 9
+    run.load_state_dict(run.state_dict())
+    assert run._graph is None and run._plain_steps == 0
 
 
 class LeftInZeroOne(data.Images):

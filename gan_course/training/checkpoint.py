@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gan_course import UserError, __version__, artefacts, files
+from gan_course import UserError, __version__, artefacts, files, scale
 from gan_course.models import build
 from gan_course.settings import place
 from gan_course.training.recipes import Recipe
@@ -55,12 +55,14 @@ def save(trainer, folder) -> None:
     prepare(trainer, folder)
     folder = place(folder)
     with _writing(folder):
-        _save_samples(folder / "samples", trainer.snapshots)
+        _save_samples(folder / "samples", trainer)
         weights = {k: v.contiguous().cpu() for k, v in trainer.generator().state_dict().items()}
         _save_generator(folder / "generator.safetensors", weights, trainer)
         if trainer.best is not None:
             best = {key: trainer.best[key] for key in ("step", "name", "value")}
             _save_generator(folder / "best.safetensors", trainer.best["weights"], trainer, **best)
+        else:  # an earlier run's
+            (folder / "best.safetensors").unlink(missing_ok=True)
         files.replace(folder / "checkpoint.pt", lambda path: _save_state(trainer, path), sealed=True)
 
 
@@ -71,9 +73,8 @@ def _save_texts(trainer, folder: Path) -> None:
 
 
 def _save_state(trainer, path: Path) -> None:
-    given = [what for what, there in (("networks", trainer.given_networks), ("steps", trainer.given_steps)) if there]
     settings = {"format": FORMAT, "trainer": type(trainer).__name__, "recipe": asdict(trainer.recipe), "data": _data(trainer.data)}
-    settings |= {"seed": trainer.seed, "precision": trainer.precision, "notes": trainer.notes, "given": given}
+    settings |= {"seed": trainer.seed, "precision": trainer.precision, "notes": trainer.notes, "given": _given(trainer)}
     torch.save(settings | trainer.state_dict(), path)
     with path.open("ab") as file:  # torch reads what lies before it
         file.write(b"\n" + files.MARK + files.BLANK)
@@ -84,6 +85,11 @@ def _save_generator(path: Path, weights: dict[str, Tensor], trainer, **more) -> 
     about = {"recipe": asdict(trainer.recipe), "image_shape": trainer.data.shape, "data": trainer.data.name, **more}
     about |= {"networks": "handed in" if trainer.given_networks else "the recipe's", "seal": (files.MARK + files.BLANK).decode()}
     files.replace(path, lambda p: save_file(weights, p, metadata={"gan_course": json.dumps(about)}), sealed=True)
+
+
+def _given(trainer) -> list[str]:
+    """What was handed in, in the place of the recipe's."""
+    return [what for what, there in (("networks", trainer.given_networks), ("steps", trainer.given_steps)) if there]
 
 
 def append_history(folder, row: dict) -> None:
@@ -112,6 +118,7 @@ def config(trainer) -> dict:
         "device": str(trainer.device),
         "threads": torch.get_num_threads(),
         "step": trainer.step,
+        "given": _given(trainer),
         "changes": trainer.changes,
         "seconds": round(trainer.seconds, 1),
         **trainer.notes,
@@ -141,20 +148,41 @@ def resume(cls, folder, data, recipe: Recipe | None, given: dict):
     theirs = {"data": _data(data), "trainer": cls.__name__}
     theirs |= {key: given[key] for key in ("seed", "precision") if given.get(key) not in (None, "auto")}
     wrong += [f"{key}: {mine[key]} here, {value} there" for key, value in theirs.items() if mine[key] != value]
-    wrong += [f"{what}: its own here, none there" for what in saved["given"] if not given.get(what)]
+    for what in ("networks", "steps"):
+        if (what in saved["given"]) != bool(given.get(what)):
+            wrong.append(f"{what}: " + ("its own here, none there" if what in saved["given"] else "none here, your own there"))
     if wrong:
         raise UserError(f"{folder} was trained with other settings (checkpoint here, yours there): {'; '.join(wrong)}")
     kept = {"notes": saved["notes"]} | given | {"seed": saved["seed"], "precision": saved["precision"]}
     trainer = cls(made_with, data, **kept)
-    try:
+    with _fitting(path, handed_in=bool(given.get("networks"))):
         trainer.load_state_dict(saved)
-    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise _damaged(path, type(error).__name__) from error
     return trainer
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}; mend that and try again") from error
+
+
+@contextmanager
+def _fitting(path: Path, handed_in: bool = False) -> Iterator[None]:
+    """What goes wrong with a file's contents is one line. Lack of memory says nothing of the file and passes."""
+    try:
+        yield
+    except Exception as error:  # torch raises many kinds for a damaged file
+        if scale.out_of_memory(error):
+            raise
+        if handed_in:
+            why = f"the networks handed in do not fit the weights in {path} ({type(error).__name__})"
+            raise UserError(f"{why}; hand in such as it was trained with") from error
+        raise _damaged(path, type(error).__name__) from error
+
+
 def _damaged(path: Path, why: str) -> UserError:
-    return UserError(f"{path} cannot be read ({why}); it is damaged: train again into another folder")
+    return UserError(f"{path} cannot be read ({why}); it is damaged or of another version: train again into another folder")
 
 
 @torch.inference_mode(False)
@@ -162,20 +190,17 @@ def load(path: Path) -> dict:
     """The contents of a checkpoint.pt on the CPU, checked. UserError if missing, damaged or of another format."""
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}; give the folder that `train --out` wrote to")
-    try:
-        data = path.read_bytes()
-        intact = files.intact(data)
-        if intact is False:
-            raise _damaged(path, "its checksum is another")
+    data = _read(path)
+    intact = files.intact(data)
+    if intact is False:
+        raise _damaged(path, "its checksum is another")
+    with _fitting(path):
         saved = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        if intact is None and (saved.get("format") == FORMAT or zipfile.ZipFile(path).testzip()):
-            raise _damaged(path, "its checksum is missing or another")
-        if saved.get("format") == 2:
+        broken = intact is None and (saved.get("format") == FORMAT or zipfile.ZipFile(io.BytesIO(data)).testzip())
+        if saved.get("format") == 2 and not broken:
             saved = _from_format_2(saved, path.parent)
-    except UserError:
-        raise
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise _damaged(path, type(error).__name__) from error
+    if broken:
+        raise _damaged(path, "its checksum is missing or another")
     if saved.get("format") != FORMAT:
         raise UserError(
             f"{path} is not a checkpoint of this version of gan_course (format {FORMAT}); train again into another folder"
@@ -198,7 +223,7 @@ def _wrong(saved: dict) -> str | None:
         return "the history is none"
     try:
         Recipe.restored(saved["recipe"])
-    except (ValueError, TypeError) as error:
+    except UserError as error:
         return str(error)
     return None
 
@@ -226,8 +251,8 @@ def _generator_file(path) -> tuple[Path, dict[str, Tensor], dict]:
     file = path if path.suffix == ".safetensors" else path / "generator.safetensors"
     if not file.is_file():
         raise UserError(f"no generator at {file}; give the folder that `train --out` wrote to")
+    intact = files.intact(_read(file))
     weights, meta = artefacts.read(file)
-    intact = files.intact(file.read_bytes())
     if intact is False or (intact is None and "gan_course" in meta):
         raise UserError(f"{file} cannot be read (its checksum is another); it is damaged: save it again from its run")
     try:
@@ -252,12 +277,10 @@ def load_generator(path, G: nn.Module | None = None) -> nn.Module:
     file, weights, about = _generator_file(path)
     if G is None and about.get("networks") == "handed in":
         raise UserError(f"{file} holds the weights of a network that was handed in: load_generator(path, G=…)")
-    try:
+    with _fitting(file, handed_in=G is not None):
         made_with = Recipe.restored(about["recipe"])
         G = G or build(made_with.architecture, about["image_shape"], generator=made_with.generator)[0]
         G.load_state_dict(weights)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{file} cannot be read ({type(error).__name__}); it is damaged or of another version") from error
     return G.eval().requires_grad_(False)
 
 
@@ -265,13 +288,15 @@ def _data(data) -> dict:
     return {"name": data.name, "split": data.split, "n": len(data), "shape": list(data.shape)}
 
 
-def _save_samples(folder: Path, snapshots) -> None:
-    wanted = {f"step-{step:07d}.png": samples for step, samples in snapshots}
-    for name, samples in wanted.items():
-        if not (folder / name).exists():
-            files.replace(folder / name, lambda p, samples=samples: Image.fromarray(picture(samples)).save(p, format="PNG"))
+def _save_samples(folder: Path, trainer) -> None:
+    """The pictures that this run has not yet written there; those of an earlier one make room."""
+    wanted = {folder / f"step-{step:07d}.png": samples for step, samples in trainer.snapshots}
+    for path, samples in wanted.items():
+        if path not in trainer.drawn or not path.exists():
+            files.replace(path, lambda p, samples=samples: Image.fromarray(picture(samples)).save(p, format="PNG"))
+            trainer.drawn.add(path)
     for path in folder.glob("step-*.png"):
-        if path.name not in wanted:
+        if path not in wanted:
             path.unlink()
 
 

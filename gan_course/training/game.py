@@ -143,8 +143,7 @@ class Game:
         index = torch.randint(len(self.data), (n,), generator=torch.Generator().manual_seed(self.seed)).to(self.device)
         z = noise(n, G.noise_dim, self.seed, self.device)
         y = () if self.classes(n) is None else (self.data.labels[index],)
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(self.seed)
+        with RandomState(self.device, self.seed):
             real, fake = D(self.data.batch(index), *y).float(), D(G(z, *y), *y).float()
         loss_g = self.loss.g(real, fake) if self.loss.pairs else self.loss.g(fake)
         values = self.loss.d(real, fake), loss_g, real.sigmoid().mean(), fake.sigmoid().mean()
@@ -183,15 +182,30 @@ class Game:
         return G, D
 
     def _adam(self, net: nn.Module, lr: float) -> torch.optim.Adam:
+        learns = [p for p in net.parameters() if p.requires_grad]  # one handed in may keep some as they are
+        if not learns:
+            raise UserError(f"no weight of {type(net).__name__} learns: requires_grad is False for all of them")
         cuda = self.device.type == "cuda"  # there the learning rate is a tensor: a captured step reads its newest value
         lr = torch.tensor(lr, device=self.device) if cuda else lr
         fused = self.device.type in ("cpu", "cuda")
-        return torch.optim.Adam(net.parameters(), lr=lr, betas=self.recipe.betas, fused=fused, capturable=cuda)
+        return torch.optim.Adam(learns, lr=lr, betas=self.recipe.betas, fused=fused, capturable=cuda)
 
     @contextmanager
     def ready(self) -> Iterator[None]:
-        """Training mode, gradients whatever the caller has switched off, and this run's own random state."""
+        """Training mode, gradients whatever the caller has switched off, and this run's own random state.
+
+        A G step that was broken off leaves D frozen, a whole one leaves all of D free: both end here, before and after.
+        """
         with torch.inference_mode(False), torch.enable_grad(), self.random:
             self.G.train()
             self.D.train()
-            yield
+            self._thaw()
+            try:
+                yield
+            finally:
+                self._thaw()
+
+    def _thaw(self) -> None:
+        learns = {id(p) for group in self.opt_d.param_groups for p in group["params"]}
+        for p in self.D.parameters():
+            p.requires_grad_(id(p) in learns)

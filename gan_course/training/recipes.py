@@ -1,6 +1,9 @@
 """Recipes: everything that decides what a run computes, apart from the data and the seed."""
 
-from dataclasses import asdict, dataclass, field, replace
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields, replace
+from numbers import Real
 
 from gan_course import UserError
 
@@ -33,17 +36,18 @@ class Recipe:
     penalty_weight: float = 1.0
     penalty_every: int = 1
 
+    def __post_init__(self):
+        """Types and ranges, so that what trains can also be read again. UserError names what is wrong."""
+        for each in fields(self):
+            value = _taken(each.name, getattr(self, each.name))
+            object.__setattr__(self, each.name, value)
+
     @classmethod
     def restored(cls, values: dict) -> "Recipe":
-        """The recipe that `asdict` turned into these values, through JSON or not. ValueError for unknown names or other types."""
-        usual = asdict(cls(""))
-        for key, value in values.items():
-            if key not in usual:
-                raise ValueError(f"a recipe has no {key!r}")
-            kind = (list, tuple) if key == "betas" else (int, float) if type(usual[key]) is float else type(usual[key])
-            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-                raise ValueError(f"{key}={value!r} is no {type(usual[key]).__name__}")
-        return cls(**{k: tuple(v) if k == "betas" else v for k, v in values.items()})
+        """The recipe that `asdict` turned into these values, through JSON or not. UserError for unknown names or other types."""
+        if unknown := set(values) - {each.name for each in fields(cls)}:
+            raise UserError(f"a recipe has no {unknown.pop()!r}")
+        return cls(**values)
 
     def differences(self, other: "Recipe") -> list[str]:
         """Lines like `lr_g: 0.001 here, 0.002 there` for every hyper-parameter that differs."""
@@ -59,7 +63,44 @@ class Recipe:
 
 
 def _plain(value):
-    return list(value) if isinstance(value, tuple) else value
+    return json.loads(json.dumps(value))  # lists for tuples, at any depth
+
+
+LEAST = {"batch_size": 1, "d_steps": 1, "penalty_every": 1}  # of whole numbers; 0 of the others
+TEXTS, DICTS, SHARES = ("name", "architecture", "loss", "penalty"), ("generator", "discriminator"), ("ema", "betas")
+
+
+def _taken(key: str, value):
+    """A hyper-parameter in the type that it is kept in; UserError for one of another type or out of its range."""
+    if key == "betas":
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise UserError(f"betas={value!r} is no pair of numbers")
+        return tuple(_number(key, beta) for beta in value)
+    if key in TEXTS or key in DICTS or key == "flip":
+        kind = str if key in TEXTS else dict if key in DICTS else bool
+        if not isinstance(value, kind):
+            raise UserError(f"{key}={value!r} is no {kind.__name__}")
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{key}={value!r} cannot be saved; use plain numbers, texts and lists") from error
+        return value
+    return _number(key, value)
+
+
+def _number(key: str, value) -> int | float:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise UserError(f"{key}={value!r} is no number")
+    if key in SHARES and not 0 <= value < 1:
+        raise UserError(f"{key}={value!r} is not possible; use 0 or more, below 1")
+    least = LEAST.get(key, 0)
+    if not (math.isfinite(value) and value >= least):
+        raise UserError(f"{key}={value!r} is not possible; use {least} or more")
+    if key not in LEAST and key != "decay_steps":
+        return value if type(value) is int else float(value)
+    if value != int(value):
+        raise UserError(f"{key}={value!r} is no whole number")
+    return int(value)
 
 
 RECIPES = {
