@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,16 +14,17 @@ def replace(path: Path, write: Callable[[Path], object], sealed: bool = False) -
 
     A file that is to be sealed holds the mark and the blank once (`MARK + BLANK`).
     """
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(handle)
+    aside = path.parent / f".{path.name}-{secrets.token_hex(4)}"
+    aside.touch(exist_ok=False)
+    mode = aside.stat().st_mode  # as the umask has it
     try:
-        write(Path(aside))
+        write(aside)
         if sealed:
-            _seal(Path(aside))
-        os.chmod(aside, 0o644)
+            _seal(aside)
+        aside.chmod(mode)
         os.replace(aside, path)
     except BaseException:
-        Path(aside).unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
         raise
 
 

@@ -16,6 +16,7 @@ import torch
 from gan_course import UserError, data, files
 from gan_course.__main__ import main
 from gan_course.training import Trainer, checkpoint, recipe
+from gan_course.training.watchers import Score
 
 TINY = {"generator": {"widths": (4,), "noise_dim": 3}, "discriminator": {"widths": (4,)}, "batch_size": 8}
 MADE = recipe("mlp-classic").vary(**TINY)
@@ -187,6 +188,42 @@ def test_equal_runs_write_equal_generators(digits, tmp_path):
         Trainer(MADE, digits, precision="fp32", out=tmp_path / name).run(steps=3)
     a, b = ((tmp_path / name / "generator.safetensors").read_bytes() for name in "ab")
     assert a == b
+
+
+def test_a_run_leaves_nothing_of_an_earlier_one_in_its_folder(digits, tmp_path):
+    def pictures(folder):
+        return {path.name: path.read_bytes() for path in (folder / "samples").iterdir()}
+
+    first = Trainer(MADE, digits, precision="fp32", out=tmp_path / "a", watch=[Score(lambda x: 1.0, 20, 2)]).run(steps=20)
+    other = Trainer(MADE, digits, seed=1, precision="fp32", out=tmp_path / "b").run(steps=20)
+    assert (tmp_path / "a" / "best.safetensors").exists()
+    other.save(tmp_path / "a")
+    assert pictures(tmp_path / "a") == pictures(tmp_path / "b") and not (tmp_path / "a" / "best.safetensors").exists()
+    first.save(tmp_path / "b")
+    first.reset()
+    first.load_state_dict(other.state_dict())
+    first.save(tmp_path / "b")
+    assert pictures(tmp_path / "a") == pictures(tmp_path / "b")
+
+
+def test_a_picture_is_written_once(digits, tmp_path, monkeypatch):
+    run = Trainer(MADE, digits, precision="fp32", out=tmp_path).run(steps=20)
+    monkeypatch.setattr(checkpoint, "picture", full)
+    run.save()
+    (tmp_path / "samples" / "step-0000020.png").unlink()
+    with pytest.raises(UserError, match="No space"):
+        run.save()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_files_of_a_run_have_the_rights_of_any_new_file(umask, digits, tmp_path):
+    before = os.umask(umask)
+    try:
+        Trainer(MADE, digits, precision="fp32", out=tmp_path).run(steps=1)
+    finally:
+        os.umask(before)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) >= 5 and {path.stat().st_mode & 0o777 for path in written} == {0o666 & ~umask}
 
 
 def full(*args, **kwargs):

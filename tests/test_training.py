@@ -591,6 +591,21 @@ def test_steps_of_ones_own_train_as_ours_do(digits, tmp_path):
         Trainer.resume(tmp_path, digits)
 
 
+def test_what_was_handed_in_is_compared_both_ways(digits, tmp_path):
+    steps = (d_by_hand, g_by_hand)
+    Trainer(small("mlp-classic"), digits, precision="fp32", out=tmp_path).run(steps=1)
+    for given in ({"steps": steps}, {"networks": own_networks()}):
+        with pytest.raises(UserError, match=f"{next(iter(given))}: none here, your own there"):
+            Trainer.resume(tmp_path, digits, **given)
+    run = Trainer(small("mlp-classic"), digits, steps=steps, networks=own_networks(), out=tmp_path).run(steps=1)
+    assert json.loads((tmp_path / "config.json").read_text())["given"] == ["networks", "steps"]
+    with pytest.raises(UserError, match="loss cannot change in a run of your own steps"):
+        run.change(loss="hinge")
+    run.change(d_steps=2)
+    with pytest.raises(UserError, match="do not add the recipe's penalty 'r1'"):
+        Trainer(small("mlp-classic", penalty="r1"), digits, steps=steps)
+
+
 @pytest.mark.parametrize("wrong", [None, torch.zeros(3), 0.5])
 def test_a_step_that_returns_no_loss_is_told(wrong, digits):
     def forgetful(*_):
@@ -632,6 +647,48 @@ def test_a_score_has_its_name_and_its_direction(digits):
     run = Trainer(small("mlp-classic"), digits, precision="fp32", watch=[high, other]).run(steps=60)
     assert [row["modes"] for row in run.history] == [1, 3, 2] and "black" in run.history[0]
     assert (run.best["name"], run.best["value"], run.best["step"]) == ("modes", 3, 40)
+
+
+def test_a_score_that_is_no_number_is_never_the_best(digits):
+    scores = iter((float("nan"), 3.0, float("nan"), 2.0))
+    score = Score(lambda images: next(scores), every=20, n=2)
+    run = Trainer(small("mlp-classic"), digits, precision="fp32", watch=[score]).run(steps=20)
+    assert run.best is None
+    run.run(steps=40)
+    assert run.best["value"] == 3
+    assert run.run(steps=20).best["value"] == 2
+
+
+def test_reporting_is_not_training_time(digits, monkeypatch):
+    run, now = Trainer(small("mlp-classic"), digits, precision="fp32"), [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    def step():
+        now[0] += 0.25
+        type(run).full_step(run)
+
+    def report(_):
+        now[0] += 100
+
+    monkeypatch.setattr(run, "full_step", step)
+    assert run.run(steps=40, report=report).seconds == 10
+
+
+def test_a_run_on_the_cpu_leaves_generators_of_other_devices_alone(digits, monkeypatch):
+    def reached(*_):
+        raise AssertionError
+
+    for place, name in ((torch.cuda, "manual_seed_all"), (torch.mps, "manual_seed"), (torch.xpu, "manual_seed_all")):
+        monkeypatch.setattr(place, name, reached)
+    monkeypatch.setattr(torch, "manual_seed", reached)
+    Trainer(small("mlp-classic"), digits, precision="fp32").run(steps=1).measure()
+
+
+def test_a_state_that_is_loaded_drops_a_recorded_step(digits):
+    run = Trainer(small("mlp-classic"), digits, precision="fp32").run(steps=1)
+    run._graph, run._plain_steps = object(), 9
+    run.load_state_dict(run.state_dict())
+    assert run._graph is None and run._plain_steps == 0
 
 
 class LeftInZeroOne(data.Images):

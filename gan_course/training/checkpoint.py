@@ -55,12 +55,14 @@ def save(trainer, folder) -> None:
     prepare(trainer, folder)
     folder = place(folder)
     with _writing(folder):
-        _save_samples(folder / "samples", trainer.snapshots)
+        _save_samples(folder / "samples", trainer)
         weights = {k: v.contiguous().cpu() for k, v in trainer.generator().state_dict().items()}
         _save_generator(folder / "generator.safetensors", weights, trainer)
         if trainer.best is not None:
             best = {key: trainer.best[key] for key in ("step", "name", "value")}
             _save_generator(folder / "best.safetensors", trainer.best["weights"], trainer, **best)
+        else:  # an earlier run's
+            (folder / "best.safetensors").unlink(missing_ok=True)
         files.replace(folder / "checkpoint.pt", lambda path: _save_state(trainer, path), sealed=True)
 
 
@@ -71,9 +73,8 @@ def _save_texts(trainer, folder: Path) -> None:
 
 
 def _save_state(trainer, path: Path) -> None:
-    given = [what for what, there in (("networks", trainer.given_networks), ("steps", trainer.given_steps)) if there]
     settings = {"format": FORMAT, "trainer": type(trainer).__name__, "recipe": asdict(trainer.recipe), "data": _data(trainer.data)}
-    settings |= {"seed": trainer.seed, "precision": trainer.precision, "notes": trainer.notes, "given": given}
+    settings |= {"seed": trainer.seed, "precision": trainer.precision, "notes": trainer.notes, "given": _given(trainer)}
     torch.save(settings | trainer.state_dict(), path)
     with path.open("ab") as file:  # torch reads what lies before it
         file.write(b"\n" + files.MARK + files.BLANK)
@@ -84,6 +85,11 @@ def _save_generator(path: Path, weights: dict[str, Tensor], trainer, **more) -> 
     about = {"recipe": asdict(trainer.recipe), "image_shape": trainer.data.shape, "data": trainer.data.name, **more}
     about |= {"networks": "handed in" if trainer.given_networks else "the recipe's", "seal": (files.MARK + files.BLANK).decode()}
     files.replace(path, lambda p: save_file(weights, p, metadata={"gan_course": json.dumps(about)}), sealed=True)
+
+
+def _given(trainer) -> list[str]:
+    """What was handed in, in the place of the recipe's."""
+    return [what for what, there in (("networks", trainer.given_networks), ("steps", trainer.given_steps)) if there]
 
 
 def append_history(folder, row: dict) -> None:
@@ -112,6 +118,7 @@ def config(trainer) -> dict:
         "device": str(trainer.device),
         "threads": torch.get_num_threads(),
         "step": trainer.step,
+        "given": _given(trainer),
         "changes": trainer.changes,
         "seconds": round(trainer.seconds, 1),
         **trainer.notes,
@@ -141,7 +148,9 @@ def resume(cls, folder, data, recipe: Recipe | None, given: dict):
     theirs = {"data": _data(data), "trainer": cls.__name__}
     theirs |= {key: given[key] for key in ("seed", "precision") if given.get(key) not in (None, "auto")}
     wrong += [f"{key}: {mine[key]} here, {value} there" for key, value in theirs.items() if mine[key] != value]
-    wrong += [f"{what}: its own here, none there" for what in saved["given"] if not given.get(what)]
+    for what in ("networks", "steps"):
+        if (what in saved["given"]) != bool(given.get(what)):
+            wrong.append(f"{what}: " + ("its own here, none there" if what in saved["given"] else "none here, your own there"))
     if wrong:
         raise UserError(f"{folder} was trained with other settings (checkpoint here, yours there): {'; '.join(wrong)}")
     kept = {"notes": saved["notes"]} | given | {"seed": saved["seed"], "precision": saved["precision"]}
@@ -279,13 +288,15 @@ def _data(data) -> dict:
     return {"name": data.name, "split": data.split, "n": len(data), "shape": list(data.shape)}
 
 
-def _save_samples(folder: Path, snapshots) -> None:
-    wanted = {f"step-{step:07d}.png": samples for step, samples in snapshots}
-    for name, samples in wanted.items():
-        if not (folder / name).exists():
-            files.replace(folder / name, lambda p, samples=samples: Image.fromarray(picture(samples)).save(p, format="PNG"))
+def _save_samples(folder: Path, trainer) -> None:
+    """The pictures that this run has not yet written there; those of an earlier one make room."""
+    wanted = {folder / f"step-{step:07d}.png": samples for step, samples in trainer.snapshots}
+    for path, samples in wanted.items():
+        if path not in trainer.drawn or not path.exists():
+            files.replace(path, lambda p, samples=samples: Image.fromarray(picture(samples)).save(p, format="PNG"))
+            trainer.drawn.add(path)
     for path in folder.glob("step-*.png"):
-        if path.name not in wanted:
+        if path not in wanted:
             path.unlink()
 
 

@@ -143,8 +143,7 @@ class Game:
         index = torch.randint(len(self.data), (n,), generator=torch.Generator().manual_seed(self.seed)).to(self.device)
         z = noise(n, G.noise_dim, self.seed, self.device)
         y = () if self.classes(n) is None else (self.data.labels[index],)
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(self.seed)
+        with RandomState(self.device, self.seed):
             real, fake = D(self.data.batch(index), *y).float(), D(G(z, *y), *y).float()
         loss_g = self.loss.g(real, fake) if self.loss.pairs else self.loss.g(fake)
         values = self.loss.d(real, fake), loss_g, real.sigmoid().mean(), fake.sigmoid().mean()

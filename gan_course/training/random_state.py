@@ -13,7 +13,7 @@ class RandomState:
     def __enter__(self) -> "RandomState":
         self._outer = self._current()
         if self._states is None:
-            torch.manual_seed(self.seed)
+            self._seed()
         else:
             self._make_current(self._states)
         return self
@@ -21,6 +21,15 @@ class RandomState:
     def __exit__(self, *_) -> None:
         self._states, outer, self._outer = self._current(), self._outer, None
         self._make_current(outer)
+
+    def _seed(self) -> None:
+        """Not `torch.manual_seed`, which reaches the generators of devices that this run does not use."""
+        torch.default_generator.manual_seed(self.seed)
+        if self.device.type == "cuda":
+            with torch.cuda.device(self.device):
+                torch.cuda.manual_seed(self.seed)
+        elif self.device.type == "mps":
+            torch.mps.manual_seed(self.seed)
 
     def get(self) -> list[Tensor]:
         """The state as the run sees it: the CPU's, then the GPU's."""

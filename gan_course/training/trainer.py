@@ -68,6 +68,10 @@ class Trainer(Game):
             raise UserError(f"no loss called {recipe.loss!r}; there are: {', '.join(LOSSES)}")
         if recipe.penalty and recipe.penalty not in PENALTIES:
             raise UserError(f"no penalty called {recipe.penalty!r}; there are: {', '.join(PENALTIES)}")
+        if recipe.penalty and steps:
+            raise UserError(
+                f'your own steps do not add the recipe\'s penalty {recipe.penalty!r}; add it in them and use penalty=""'
+            )
         if not 2 <= recipe.batch_size <= len(data):
             raise UserError(f"batch_size {recipe.batch_size} does not fit {len(data)} images; use 2 to {len(data)}")
         if recipe.flip and len(data.shape) != 3:
@@ -92,6 +96,7 @@ class Trainer(Game):
         self._off = 0.0  # seconds that do not count
         self._window = torch.zeros(LOG_EVERY, 4, device=self.device)  # the numbers of recent steps
         self._graph, self._plain_steps, self._prepared = None, 0, None
+        self.drawn = set()  # the pictures of samples that `save` has written
 
     # ---------------------------------------------------------------- running
 
@@ -144,7 +149,8 @@ class Trainer(Game):
                     self.seconds = before + self._clock() - start
                     self._tell_watchers()
                     if report is not None and self._clock() - reported > 2:
-                        report(self)
+                        with self.off_the_clock():
+                            report(self)
                         reported = self._clock()
                 if save and self._clock() - saved > SAVE_EVERY:
                     self.save()
@@ -184,7 +190,8 @@ class Trainer(Game):
         self.opt_d.zero_grad()  # gradients of plain steps would stay outside the graph's memory
         self.opt_g.zero_grad()
         torch.cuda.synchronize(self.device)
-        with torch.cuda.graph(graph):
+        # Device and stream of this run's own; untried on a machine with a second GPU.
+        with torch.cuda.device(self.device), torch.cuda.graph(graph, stream=torch.cuda.Stream(self.device)):
             self._steps()
         self._graph = graph
 
@@ -204,6 +211,8 @@ class Trainer(Game):
             raise UserError(f"{unknown.pop()} cannot change during a run; lr_g, lr_d, d_steps and loss can")
         changed = self.recipe.vary(**settings)
         for name, value in settings.items():
+            if name == "loss" and self.given_steps:
+                raise UserError("loss cannot change in a run of your own steps: they compute their own")
             if name == "loss" and value not in LOSSES:
                 raise UserError(f"no loss called {value!r}; there are: {', '.join(LOSSES)}")
             if name.startswith("lr") and getattr(changed, name) > 10:
@@ -344,4 +353,6 @@ class Trainer(Game):
             setattr(self, name, saved[name])
         self.changes, self.history = list(saved["changes"]), list(saved["history"])
         self.snapshots = [(step, samples.cpu()) for step, samples in saved["snapshots"]]
+        self.drawn = set()
+        self._graph, self._plain_steps = None, 0  # Adam has new tensors, which a recorded step does not know
         self._set_learning_rates()

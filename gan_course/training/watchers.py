@@ -1,5 +1,6 @@
 """What hangs on the training loop: each watcher is called with the trainer whenever `LOG_EVERY` steps are done."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -39,7 +40,7 @@ class Score:
 
     scorer: called with `n` samples from fixed noise, as the data set keeps them, averaged weights where there are some;
     returns a number, which the row of the history keeps under `name`. The best one's weights are `trainer.best`; of several
-    scores, those of the first.
+    scores, those of the first. NaN is never the best.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class Score:
             samples = sample(G, self.n, trainer.seed, trainer.classes(self.n), trainer.data.kept)
             value = trainer.history[-1][self.name] = float(self.scorer(samples))
             best = trainer.best
+            if math.isnan(value):
+                return
             if best is None or (best["name"] == self.name and self.better(value, best["value"])):
                 weights = {k: v.cpu().contiguous().clone() for k, v in G.state_dict().items()}
                 trainer.best = {"step": trainer.step, "name": self.name, "value": value, "weights": weights}
