@@ -20,7 +20,7 @@ MUTATIONS = {
         "F.softplus(-logits_real).mean() + F.softplus(logits_fake).mean()",
         "F.softplus(logits_real).mean() + F.softplus(-logits_fake).mean()",
         "01_mlp_gan",
-        "D rates real above fake: False",
+        "loss of G below 0.1: False",
     ),
     "detach dropped": (
         "training/game.py",
