@@ -73,19 +73,20 @@ plotting.grid(sample(pretrained("mlp-tuned-mnist"), 64), title="Drawn by a gener
 # ## The game, where all of it can be seen
 # Before digits, the game in the plane. **Blue dots** are real points, eight clusters of them. **Orange crosses** are fakes: G takes a square grid of noise z and bends it, and where
 # the grid ends up, fakes do. The **ground** is D's opinion of every place: blue where D says real, orange and hatched where it says fake, a dashed line where D = ½. Each
-# **arrow** is what G's loss asks of that fake: the way to where D would sooner say real.
+# **arrow** is what G's loss asks of that fake: the way to where D would sooner say real. Before D has an opinion the arrows are too short to see.
+#
+# Play below:
+#
+# 1. Press **One D step** a few times. The ground changes, the fakes stand still, and the loss of D falls. The numbers are taken on the same points before and after.
+# 2. Press **One G step** a few times. The fakes move, the ground stands still; the loss of G falls and the loss of D rises. That is the game: one's gain is the other's loss.
+# 3. Set the speed to **1 step a second** and press **Train**: D and G in turn. Then as fast as possible: within a few hundred steps there are fakes in all eight clusters. A rare game stays stuck on
+#    a few of them: press **Reset**.
+# 4. Switch layers off to see one at a time, drag **History** to go back. Choose other real points, or **drawn by you**: press and drag in the picture, or type them.
 
 # %%
 widgets.Playground(hide=("who", "loss", "lr_d", "lr_g"))
 
 # %% [markdown]
-# Play:
-#
-# 1. Press **One D step** a few times. The ground changes, the fakes stand still, and the loss of D falls. The numbers are taken on the same points before and after.
-# 2. Press **One G step** a few times. The fakes move, the ground stands still; the loss of G falls and the loss of D rises. That is the game: one's gain is the other's loss.
-# 3. Set the speed to **1 step a second** and press **Train**: D and G in turn. Then as fast as possible: within a few hundred steps there are fakes in all eight clusters.
-# 4. Switch layers off to see one at a time, drag **History** to go back. Choose other real points, or **drawn by you**: press and drag in the picture, or type them.
-#
 # Soon it is two functions of yours that play this. First the digits.
 #
 # ## Real images
@@ -231,6 +232,7 @@ checks.discriminator_step(discriminator_step)
 # G wants D to take its images for real. So G's loss asks for label **1** on fakes, and now the gradient must flow *through* D into G: no `detach` here. D's weights stay.
 #
 # ### Exercise: one G step
+# Take fakes from z through D, ask for label 1, and let the right optimiser move the right network.
 
 # %% tags=["stub"] name="generator_step"
 def generator_step(G, D, opt_g, opt_d, z):
@@ -263,7 +265,8 @@ mine.run(500)
 mine
 
 # %% [markdown]
-# Do your fakes reach the eight clusters? Then break the game. The menu **Steps** holds three bugs; or put one into your own cell, run it, and run the cell above again. **Reset** after each.
+# Do your fakes reach the eight clusters? Then break the game. The menu **Steps** holds three bugs; or put one into your own cell, run it, and run the cell above again. Each choice starts over at step 0;
+# take **20 steps a second** and **Train** to see it happen.
 #
 # | bug | what you see |
 # |---|---|
@@ -305,7 +308,7 @@ widgets.train(first, steps=budget.rung_steps, seconds=None if budget.rung_steps 
 plotting.grid(first.sample(64), title="Your code drew these" if yours else "Drawn by the finished steps")
 
 # %% [markdown]
-# At `cpu` scale the first strokes show after half a minute. Everything below is the same game, made faster and easier to watch.
+# At `cpu` scale the first strokes show after half a minute, in few different shapes. That is the recipe and the short time, not your code: the same steps with ninety seconds, below, go further. Everything below is the same game, made faster and easier to watch.
 #
 # Here is the finished form of what you wrote. `Trainer` keeps the data, both networks and both optimisers; the two methods below are all there is to GAN training.
 

@@ -15,7 +15,7 @@ from gan_course.widgets.playground.game import BUGS, FRAMES, SPAN, Game, Unwritt
 
 DRAWN = "drawn"
 DATA = {"ring": "ring of 8", "grid": "grid of 25", "moons": "two moons", "spiral": "spiral", "line": "line", DRAWN: "drawn by you"}
-WHO = {"yours": "your steps", "ours": "the course's steps", **{bug: f"ours, {name}" for bug, name in BUGS.items()}}
+WHO = {"yours": "your steps", "ours": "the course's steps", **BUGS}
 LOSS = [name for name, loss in LOSSES.items() if not loss.pairs]  # a generator step of lesson 01 sees no real points
 DEFAULTS = {
     "data": "ring",
@@ -92,8 +92,10 @@ class Playground(Driver):
         self.renew_picture()
 
     def _many(self, steps: int) -> None:
-        self._before = None
-        self.game.run(steps)
+        self._before, part = None, max(1, steps // 50)  # the history shows the way, too
+        for done in range(0, steps, part):
+            self.game.run(min(part, steps - done))
+            self.game.keep()
         self.tell(f"{steps:,} steps, now at {self.where()}")
 
     def advance(self, seconds: float) -> None:
@@ -137,13 +139,13 @@ class Playground(Driver):
         self.renew_picture()
 
     def change(self, name: str, value) -> None:
-        """A setting, changed while it goes on; data, points, and seed start over."""
+        """A setting, changed while it goes on; data, points, seed and other steps start over."""
         if value == self._settings[name]:
             return
         before = self._settings
         try:
             self._settings = _checked({**before, name: value}, self._yours)
-            if name in ("data", "points", "seed"):
+            if name in ("data", "points", "seed", "who"):
                 self.reset()
         except UserError as error:
             self._settings = before
@@ -152,7 +154,7 @@ class Playground(Driver):
         with self.busy:
             if name in ("lr_d", "lr_g"):
                 self.game.change(name, value)
-            elif name in ("who", "loss"):
+            elif name == "loss":
                 self._before = None
                 self.game.play_by(self._steps(), self._settings["loss"])
             self._show_what_applies()
@@ -173,7 +175,7 @@ class Playground(Driver):
         self._parts["speed"] = parts["speed"]
         for name, part in self._parts.items():
             small = name in ("lr_d", "lr_g", "seed")
-            part.layout.width, part.style.description_width = "140px" if small else "280px", "48px" if small else "80px"
+            part.layout.width, part.style.description_width = "140px" if small else "320px", "48px" if small else "80px"
             if name in s:
                 part.value = s[name]
                 part.observe(lambda change, name=name: self.change(name, change["new"]), "value")

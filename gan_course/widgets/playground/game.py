@@ -23,9 +23,9 @@ D_OPTIONS = {"widths": (64, 64), "dropout": 0.0}
 GRID, LINES = 48, 9  # of D's landscape, of G's grid, each way
 FRAMES = 240  # of the history; it is thinned out evenly when it is full
 BUGS = {  # what is wrong in the course's steps, on request
-    "no_detach": "no detach in D's step",
-    "shared_step": "no detach, and both optimisers step in D's step",
-    "swapped_labels": "labels swapped in D's step",
+    "no_detach": "bug: no detach",
+    "shared_step": "bug: no detach, both step",
+    "swapped_labels": "bug: labels swapped",
 }
 
 MOVED = {  # (G, D)
@@ -118,7 +118,9 @@ class Game:
         self.keep()
 
     def play_by(self, steps, loss: str) -> None:
-        """Other steps from here on; loss: of `LOSSES`, what is measured."""
+        """Other steps from here on; loss: of `LOSSES`, what is measured. A history measured by another loss ends here."""
+        if loss != getattr(self, "loss", loss):
+            self.frames = []
         self.steps, self.loss, self._written = steps, loss, [False, False]
 
     def even(self) -> tuple[float, float]:
