@@ -30,7 +30,7 @@ class Driver(Controls):
 
     SLICE, LONGEST = 0.4, 1.5  # seconds of work a tick, and the most where ticks come late
     WAITING = 0.05  # the share of the time that may pass between ticks before slices grow
-    REDRAW, DRAWING = 0.5, 0.08  # seconds between pictures at least, and the share of the time that drawing may take
+    REDRAW, DRAWING = 0.5, 0.05  # seconds between pictures at least, and the share of the time that drawing may take
 
     def __init__(self, subject):
         """subject: what is driven. Another driver of the same one pauses; whoever is pressed next drives alone."""
