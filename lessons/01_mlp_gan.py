@@ -719,7 +719,7 @@ print("the judge is more than 90 % sure of its digit:", ", ".join(f"{name} {shar
 plotting.grids(panels)
 
 # %% [markdown]
-# The samples are random, not picked. At `cpu` scale the right one has fewer unreadable shapes: the judge is sure of its digit more often, if less often than on real ones.
+# The samples are random, not picked. At `cpu` scale the averaged one draws more different shapes, and more that you can read; the judge is sure of its digit more often, if less often than on real ones.
 # (Sure is not right: at `smoke` scale it is sure of fog, too.)
 #
 # ## Save, load, resume

@@ -69,7 +69,7 @@ last = {"Tanh, as trained": torch.tanh, "Sigmoid": torch.sigmoid, "nothing": nn.
 plotting.grids({f"fake: {name}": data.denormalise(f(pre)) for name, f in last.items()}, columns=6)
 
 # %% [markdown]
-# Tanh gives clean paper and full ink. With Sigmoid the paper is grey, with a tenth of the slope everything is, and with nothing the picture only looks right
+# Tanh gives clean paper and full ink. With Sigmoid the paper is grey, with a tenth of the slope most paper and most ink are, and with nothing the picture only looks right
 # because whatever is beyond black and white was cut off to show it.
 #
 # ## Four functions
@@ -254,8 +254,8 @@ plotting.bars(killed, xlabel="share of units that no fake switches on", title=f"
 
 # %% [markdown]
 # The bar is the median, each dot a seed. G's untrained images are nearly alike, so a part of a layer is off for all of them *before* any training: that is the
-# value to compare with. At `cpu` scale ReLU rises most, to about nine units in ten, α = 0.2 least, and its units that are off still pass a fifth: they are asleep, not dead. (Off for all
-# fakes is not yet dead, either: a real image may still use the unit.)
+# value to compare with. At `cpu` scale ReLU rises most, to more than nine units in ten, α = 0.2 least, and its units that are off still pass a fifth: they are asleep, not dead. (Dead means here: off for all
+# fakes; a real image may still use such a unit.)
 #
 # ## What death does to G
 # Take one discriminator that has learned a little, and lower the biases of all its hidden units step by step. The same weights with three slopes:
@@ -392,7 +392,7 @@ widgets.Prediction(
     "Which of the five runs ends in an error or a NaN?",
     ("Sigmoid", "no limit", "data left in [0, 1]", "none of them"),
     answer=3,
-    why="All five train to the end without a word. A wrong range is a quiet bug: only pictures and histograms show it.",
+    why="All five train to the end without a word. A wrong range is a quiet bug: no error tells; D's outputs, pictures and histograms may.",
 )
 
 # %% [markdown]
@@ -429,13 +429,13 @@ plotting.histogram(real | left | values, xlabel="pixel value", span=(-1.5, 1.5),
 # %% [markdown]
 # At `cpu` scale: Tanh sits where the data sits. **Sigmoid** cannot get below 0 while the paper is at −1, so D tells the two apart by any single pixel of paper; G goes
 # as low as it can, everywhere, and draws nothing. With **no limit**, pixels overshoot and the pictures stay ghosts. With **data left in [0, 1]**, Tanh can
-# reach every pixel, but the paper, at 0, lies in its steep middle instead of at a flat end, and G does not get it clean: blurred digits in a haze, and D keeps telling them from real:
-# D(x) and D(G(z)) stay far apart. **Sigmoid with data in [0, 1]** is the control: the same last layer that failed above, and data that it can
+# reach every pixel, but the paper, at 0, lies in its steep middle instead of at a flat end, and G does not get it clean: blurred digits in a haze, now and then a white blot, and D keeps telling them from real:
+# D(x) and D(G(z)) stay far apart. **Sigmoid with data in [0, 1]** is the control, and it draws digits: the same last layer that failed above, and data that it can
 # reach. Nothing crashed in any of the five: a histogram of real against generated pixels is how you find such a bug. The remedy is one line, `x * 2 - 1`,
 # when you load.
 #
 # ## When Tanh saturates
-# Tanh's slope is 1 − tanh². At large inputs nothing gets through. Multiply what goes into the last layer's Tanh by a factor, and measure the average slope:
+# Tanh's slope is 1 − tanh². At large inputs hardly anything gets through. Multiply what goes into the last layer's Tanh by a factor, and measure the average slope:
 
 # %%
 G = runs["Tanh"].generator()

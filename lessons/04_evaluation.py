@@ -71,8 +71,8 @@ generators = latent.one_is_ill(G)
 plotting.grids({f"generated: {name}": sample(g, 20, seed=3) for name, g in generators.items()}, columns=5)
 
 # %% [markdown]
-# Sample by sample both are nearly equally good. B has [collapsed]({{docs}}/glossary.md#mode-collapse): whatever z it is given, it draws from only 20 different ones, each shaken a little; look for twins, digit by digit, and
-# you can find some. Without a suspicion they are easy to miss. By the end of the lesson you have three numbers that see it at once.
+# Sample by sample most of B's are as good as A's. B has [collapsed]({{docs}}/glossary.md#mode-collapse): whatever z it is given, it draws from only 20 different ones, each shaken a little; look for twins: a speckled 6, a broken 7
+# and the 2s are there more than once. In a figure of fewer samples you would miss them. By the end of the lesson you have three numbers that see it at once.
 #
 # ## Losses do not rank GANs
 # Two recipes from lesson 01, the same data and the same time. Besides its losses, each run scores itself now and then: `Trainer` hands samples from fixed
@@ -154,7 +154,7 @@ picked = p_fake.max(1).values.argsort(descending=True)[:32]
 plotting.grids({"generated: at random": fake[:32], "generated: picked": fake[picked]})
 
 # %% [markdown]
-# Same generator. A figure in a paper that does not say "random" may be of the second kind.
+# Same generator. A figure in a paper that does not say "random" may be of the second kind. And what is surest is not varied: a few digits make up most of the picked ones.
 #
 # What lies between two z? If G had learned single images by heart, you would expect sudden jumps. Look for them:
 
@@ -165,7 +165,7 @@ with torch.no_grad():
 plotting.grid(data.denormalise(way), columns=10, title="From one z to another")
 
 # %% [markdown]
-# A smooth way is a hint, no proof: nearest neighbours test it. Is a sample new, or is it a training image? Beside each sample, its nearest training image by pixels and by features. All training
+# At ten points a quick change looks like a jump, as here from the 0 to the next digit: more points between would tell. A smooth way is a hint, no proof: nearest neighbours test it. Is a sample new, or is it a training image? Beside each sample, its nearest training image by pixels and by features. All training
 # images of this lesson are searched:
 
 # %%
@@ -178,7 +178,7 @@ rows = {"generated": fake[:8], "real: nearest by pixels": train[by_pixel], "real
 plotting.grids(rows, columns=8, across=1, width=500)
 
 # %% [markdown]
-# Another slant, another thickness: neighbours, not copies. That holds of the images that were searched; at `cpu` scale they are all that the generator has seen. Pixels and features disagree about what
+# Another slant, another thickness, once another digit, and some come close: neighbours, not copies. That holds of the images that were searched; at `cpu` scale they are all that the generator has seen. Pixels and features disagree about what
 # "near" means; a copy moved by a pixel will show why that matters.
 #
 # ## The Fréchet distance
@@ -276,7 +276,7 @@ print("fewer samples, larger distance on average:", all(few > more for few, more
 
 # %% [markdown]
 # The [kernel distance]({{docs}}/glossary.md#kernel-distance) (KID, Bińkowski et al. 2018) does not have this bias. It compares samples in pairs: the average likeness of two fakes, plus that of two real
-# images, minus twice that of a fake and a real one. The likeness of features x and y, d of them each, is (x·y/d + 1)³. Its price is a wider spread from set to set:
+# images, minus twice that of a fake and a real one. The likeness of features x and y, d of them each, is (x·y/d + 1)³. Its price is a wider spread from set to set (here over three random subsets of at most 1,000 each; one set has no spread):
 
 # %%
 print("mean ± spread over the sets")
@@ -429,7 +429,7 @@ shares = {who: p.argmax(1) for who, p in classes.items()}
 plotting.histogram(shares, bins=10, span=(-0.5, 9.5), xlabel="class", title="Share of each class")
 
 # %% [markdown]
-# At `cpu` scale A draws too few 2s and too many 9s, which no number above told you. B has the shares of its 20 z: many 2s, few 5s. Yet it draws every class: counting classes does
+# At `cpu` scale A draws too few 2s and too many 9s, which no score told you. B has the shares of its 20 z: many 2s, few 5s. Yet it draws every class: counting classes does
 # not see a collapse within them.
 #
 # When is a class missing? A classifier slips now and then, so "no sample at all" is the wrong question, and rare classes are rare among real images too.
@@ -476,7 +476,7 @@ table["C: copies"] = row(copies)
 show(table)
 
 # %% [markdown]
-# By every one of these scores C is an excellent generator: they compare clouds, and a copy of the cloud is a cloud like it. What gives it away is the single sample. How far is each from its
+# By these scores C is a better generator than A, or about as good: they compare clouds, and a copy of the cloud is a cloud like it. What gives it away is the single sample. How far is each from its
 # nearest training image, all of them searched again, compared with real *test* images?
 
 # %%
@@ -486,7 +486,7 @@ near = {who: evaluation.nearest(f, f_train)[0][:, 0] for who, f in near.items()}
 plotting.histogram(near, bins=40, xlabel="distance to the nearest training image, in features")
 
 # %% [markdown]
-# The copies sit further left: on average they lie nearer to the training set than unseen real images do. Not each of them: the two clouds overlap. A is no nearer than real test images. As a number:
+# The copies sit further left: on average they lie nearer to the training set than unseen real images do. Not each of them: the two histograms overlap. A is no nearer than real test images. As a number:
 
 # %% tags=["nbval-check-output"]
 median = {who: distance.median() for who, distance in near.items()}
@@ -502,7 +502,7 @@ print(f"original found by pixels:   {(by_pixel == chosen[:200]).float().mean():.
 print(f"original found by features: {(by_feature == chosen[:200]).float().mean():.0%}")
 
 # %% [markdown]
-# Most often a stranger with the same slant lies nearer in pixels than the moved original. Look at both kinds of neighbour, as in the pictures above.
+# Most often a stranger lies nearer in pixels than the moved original; by features that is rarer. Look at both kinds of neighbour, as in the pictures above.
 #
 # ### Exercise: which score tells?
 # For each illness the one instrument that shows it best: `"precision"`, `"recall"` or `"nearest neighbours"`.
@@ -526,7 +526,7 @@ checks.which_score_tells(answers)
 
 # %% [markdown]
 # ## From real to collapsed
-# All scores at once. The slider starts at real images, goes to the generator, then cuts z off at ± a limit ([truncation]({{docs}}/glossary.md#truncation): more typical, less varied; BigGAN draws again what lies beyond the limit,
+# All scores at once. The slider goes from real images, at its left end, past the generator, where it stands now, then cuts z off at ± a limit ([truncation]({{docs}}/glossary.md#truncation): more typical, less varied; BigGAN draws again what lies beyond the limit,
 # StyleGAN pulls towards the mean), and ends with a handful of different z, each shaken a little. Watch which score moves first.
 
 # %%
@@ -555,8 +555,8 @@ for who, images in {"real test images": real, "A: shipped": fake, "B: collapsed"
 plotting.bars(changes, xlabel="Fréchet distance of one and the same generator")
 
 # %% [markdown]
-# Not one weight of the generator changed. Another seed moves the score, sets of fewer samples scatter and lie higher on average, another reference moves it again. The last bar cannot be
-# read beside the others, wherever it ends: at `cpu` scale the other extractor sees real test images and B further away than ours does, and A nearer.
+# Not one weight of the generator changed. Another seed moves the score, sets of fewer samples scatter and lie higher on average (the bar is their median), another reference moves it again. The last bar cannot be
+# read beside the others, wherever it ends: at `cpu` scale the other extractor sees real test images and B further away than ours does, and A nearer (its reference is the first 10,000 training images, in the printed lines ours is all of them; the bars have the same for both).
 #
 # ### Exercise: how far a score moves by itself
 # Five draws from generator A: the Fréchet distance of `n_few` samples for each of the seeds 0 to 4. `sample(G, n, seed)` draws, `reference.frechet(images)` scores.
@@ -579,7 +579,7 @@ spread = "not measured yet" if by_seed is ... else f"{max(by_seed) - min(by_seed
 print(f"spread over five seeds: {spread}\ngap between the two runs: {gap:.1f}")
 
 # %% [markdown]
-# A gap that is smaller than the spread says nothing. And this is the spread of drawing only: training again with another seed has one of its own.
+# At `cpu` scale it is, by far; the spread is A's, though, and a worse generator has its own. A gap that is smaller than the spread says nothing. And this is the spread of drawing only: training again with another seed has one of its own.
 #
 # And resizing: shrunk by half and enlarged again, two ways. FID resizes every image to 299×299, so the library that does it is part of the score (Parmar et al. 2022).
 
@@ -612,8 +612,8 @@ except UserError as error:
 print(evaluation.table(more))
 
 # %% [markdown]
-# The same from a terminal, for a run's folder, a file or a shipped generator: `python -m gan_course evaluate mlp-tuned-mnist --json`. On our features the names are "Fréchet distance" and "classifier
-# score". [**FID**]({{docs}}/glossary.md#fid) and **Inception Score** are the same formulas on the features of one particular Inception network, and only then may be called so: `--inception FILE` uses
+# The same from a terminal, for a run's folder, a file or a shipped generator: `python -m gan_course evaluate mlp-tuned-mnist --json`. On our features the names are "Fréchet distance", "classifier
+# score" and "kernel distance" (`kid` in the table). [**FID**]({{docs}}/glossary.md#fid) and **Inception Score** are the same formulas on the features of one particular Inception network, and only then may be called so: `--inception FILE` uses
 # torch-fidelity's weights (95 MB, not shipped).
 #
 # ### Exercise: fair or not?
@@ -700,7 +700,7 @@ final["shipped"] = reference.score(fake)
 show({name: vars(final[name]) for name in sorted(final, key=final.get)} | {"real test images": table["real test images"]})
 
 # %% [markdown]
-# At `cpu` scale: the tuned recipe beats the classic one of the same widths on the Fréchet distance, in the same seconds; the shipped one had more time. Classifier score, recall and coverage put them in the same order. Precision is the mildest judge: the classic run still gets four fifths of what real test images get,
+# At `cpu` scale: the tuned recipe beats the classic one of the same widths on the Fréchet distance, in the same seconds; the shipped one had more time. All the other scores put them in the same order; precision is the mildest judge: the classic run still gets four fifths of what real test images get,
 # beside next to no recall. It draws few shapes, most of them safe. On
 # built-in stand-ins the shipped generator draws MNIST's digits and is compared with other digits, so it comes out badly: the right score against the wrong reference.
 #
