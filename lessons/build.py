@@ -32,6 +32,9 @@ ROOT = LESSONS.parent
 VERSIONS = {"notebooks": "solution", "notebooks/solutions": "stub"}  # folder → the tag that is left out there
 START = "start"  # the page that `make lab` opens: no lesson, and it has no solutions
 COMPARED = "nbval-check-output"
+LIVE = (
+    "application/vnd.jupyter.widget-view+json"  # belongs to the kernel that showed it; stored, it is an error message on every page
+)
 SPOILER = "spoiler"  # tag of an output that would answer a question above it: the learner's notebook holds it only once it has run
 PLACEHOLDER = "# {{bootstrap}}"  # the first code cell of every lesson is this line
 # What takes its place. Colab brings torch and most of what the package needs, so nothing of
@@ -261,6 +264,13 @@ def hide_spoilers(notebook, folder: str) -> None:
             cell.outputs = []
 
 
+def drop_live_views(notebook) -> None:
+    """Leave the pictures that stand in for controls, and not the controls: JupyterLab says "model not found" in their place."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if LIVE not in output.get("data", {})]
+
+
 def execute(notebook, folder: Path, scale: str) -> None:
     """Run a notebook in its folder and store what it shows."""
     os.environ |= {"GAN_COURSE_SCALE": scale, "GAN_COURSE_PROGRESS": "off"}
@@ -323,6 +333,7 @@ def main(argv=None) -> int:
                 else:
                     keep_outputs(notebook, solutions, but="check")
                     hide_spoilers(notebook, folder)
+            drop_live_views(notebook)
             keep(f"{folder}/{name}.ipynb", text(notebook))
     if not args.names and glossary():
         keep("notebooks/glossary.ipynb", text(glossary_notebook()))
