@@ -18,33 +18,33 @@ def dirac_matrix(answer) -> Verdict:
             return f"a matrix is wanted, two rows of two numbers; yours has shape {tuple(given.shape)}"
         made = lambda *rows: torch.tensor(rows, dtype=torch.float32)  # noqa: E731
         known = (
-            (made((0, -0.5), (0.5, gamma)), "the sign of the penalty is wrong: it draws D's slope towards 0, so ψ̇ has −γψ"),
-            (made((0, -1), (1, -gamma)), "f′(0) is missing: the slope of −log(1 + exp(−t)) at 0 is ½"),
-            (made((0, -0.5), (0.5, -gamma / 2)), "the penalty is half as strong as it should be: the derivative of γ/2 · ψ² is γψ"),
-            (made((0, -0.5), (0.5, -2 * gamma)), "the penalty is twice as strong as it should be: the derivative of γ/2 · ψ² is γψ"),
-            (made((-gamma, -0.5), (0.5, 0)), "the penalty acts on ψ, D's slope, and so in ψ's row: G is not penalised"),
-            (made((-gamma, -0.5), (0.5, -gamma)), "the penalty acts on ψ, D's slope, and on nothing else: G is not penalised"),
-            (made((0, 0.5), (-0.5, -gamma)), "both signs are turned: G runs away from the data. θ̇ = −ψ f′, and ψ̇ = θ f′"),
-            (made((0, 0.5), (0.5, -gamma)), "θ̇ and ψ̇ have the same sign; but what D gains G loses: θ̇ = −ψ f′, and ψ̇ = θ f′"),
-            (made((0, -0.5), (-0.5, -gamma)), "θ̇ and ψ̇ have the same sign; but what D gains G loses: θ̇ = −ψ f′, and ψ̇ = θ f′"),
-            (made((-gamma, 0.5), (-0.5, 0)), "the order is θ, then ψ: first row θ̇, first column what belongs to θ"),
-            (made((0, -0.5), (0.5, 0)), "γ is not in it: this is the game without a penalty"),
+            (made((0, 0.5), (-0.5, gamma)), "the sign of the penalty is wrong: it draws D's slope towards 0, so ψ̇ has −γψ"),
+            (made((0, 1), (-1, -gamma)), "the ½ is missing: σ(ψθ) is ½ at 0"),
+            (made((0, 0.5), (-0.5, -gamma / 2)), "the penalty is half as strong as it should be: the derivative of γ/2 · ψ² is γψ"),
+            (made((0, 0.5), (-0.5, -2 * gamma)), "the penalty is twice as strong as it should be: the derivative of γ/2 · ψ² is γψ"),
+            (made((-gamma, 0.5), (-0.5, 0)), "the penalty acts on ψ, D's slope, and so in ψ's row: G is not penalised"),
+            (made((-gamma, 0.5), (-0.5, -gamma)), "the penalty acts on ψ, D's slope, and on nothing else: G is not penalised"),
+            (made((0, -0.5), (0.5, -gamma)), "both signs are turned: G would run to where D says fake. Here θ̇ = +½ψ and ψ̇ = −½θ − γψ (the paper's D says the opposite of ours)"),
+            (made((0, 0.5), (0.5, -gamma)), "θ̇ and ψ̇ have the same sign; but what D gains G loses: one of the two halves is negative"),
+            (made((0, -0.5), (-0.5, -gamma)), "θ̇ and ψ̇ have the same sign; but what D gains G loses: one of the two halves is positive"),
+            (made((-gamma, -0.5), (0.5, 0)), "the order is θ, then ψ: first row θ̇, first column what belongs to θ"),
+            (made((0, 0.5), (-0.5, 0)), "γ is not in it: this is the game without a penalty"),
         )  # fmt: skip
-        if near(given)(made((-0.5, 0), (0, 0.5 - gamma))):
+        if near(given)(made((0.5, 0), (0, -0.5 - gamma))):
             return "the halves stand on the diagonal: θ̇ depends on ψ, and ψ̇ on θ"
-        right = made((0, -0.5), (0.5, -gamma))
+        right = made((0, 0.5), (-0.5, -gamma))
         rows = [[round(x, 3) for x in row] for row in given.tolist()]
         told = f"for γ = 0.3 it is {[[round(x, 3) for x in row] for row in right.tolist()]}, yours is {rows}"
         if wrong := named(near(given), right, known, told):
             return wrong
         for other in (0.0, 2.0):
-            if not near(torch.as_tensor(asked(answer, other)))(made((0, -0.5), (0.5, -other))):
+            if not near(torch.as_tensor(asked(answer, other)))(made((0, 0.5), (-0.5, -other))):
                 return f"right for γ = 0.3, not for γ = {other:g}: γ is the argument"
 
     hints = (
         "Four numbers: by how much does each of the two velocities change per unit of θ, and of ψ, where both are 0? Which of the four has γ in it?",
-        "At 0 the term ψθ is of second order, so f′ stays ½: θ̇ ≈ −½ψ and ψ̇ ≈ ½θ − γψ.",
-        "`[[0, -0.5], [0.5, -gamma]]`",
+        "Close to 0 the product ψθ is far smaller than either, so σ(ψθ) stays ½: θ̇ ≈ ½ψ and ψ̇ ≈ −½θ − γψ.",
+        "`[[0, 0.5], [-0.5, -gamma]]`",
     )
     passed = "two numbers make it circle, and γ is the one that brakes"
     return check("dirac_matrix", answer, judge, passed, hints)

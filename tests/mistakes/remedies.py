@@ -6,7 +6,7 @@ from gan_course import checks
 
 
 def dirac(gamma):
-    return torch.tensor([[0.0, -0.5], [0.5, -float(gamma)]])
+    return torch.tensor([[0.0, 0.5], [-0.5, -float(gamma)]])
 
 
 def slopes(D, x, keep=True, of=torch.sum, leaf=True):
@@ -53,21 +53,21 @@ def by_loops(f, T):
 
 
 WRONG = [
-    (checks.dirac_matrix, lambda g: [[0, -0.5], [0.5, g]], "sign of the penalty"),
-    (checks.dirac_matrix, lambda g: [[0, -1], [1, -g]], "f′(0) is missing"),
-    (checks.dirac_matrix, lambda g: [[0, -0.5], [0.5, -g / 2]], "half as strong"),
-    (checks.dirac_matrix, lambda g: [[0, -0.5], [0.5, -2 * g]], "twice as strong"),
-    (checks.dirac_matrix, lambda g: [[-g, -0.5], [0.5, 0]], "penalty acts on ψ"),
-    (checks.dirac_matrix, lambda g: [[-g, -0.5], [0.5, -g]], "penalty acts on ψ"),
-    (checks.dirac_matrix, lambda g: [[0, 0.5], [-0.5, -g]], "runs away from the data"),
+    (checks.dirac_matrix, lambda g: [[0, 0.5], [-0.5, g]], "sign of the penalty"),
+    (checks.dirac_matrix, lambda g: [[0, 1], [-1, -g]], "the ½ is missing"),
+    (checks.dirac_matrix, lambda g: [[0, 0.5], [-0.5, -g / 2]], "half as strong"),
+    (checks.dirac_matrix, lambda g: [[0, 0.5], [-0.5, -2 * g]], "twice as strong"),
+    (checks.dirac_matrix, lambda g: [[-g, 0.5], [-0.5, 0]], "penalty acts on ψ"),
+    (checks.dirac_matrix, lambda g: [[-g, 0.5], [-0.5, -g]], "penalty acts on ψ"),
+    (checks.dirac_matrix, lambda g: [[0, -0.5], [0.5, -g]], "both signs are turned"),
     (checks.dirac_matrix, lambda g: [[0, 0.5], [0.5, -g]], "same sign"),
     (checks.dirac_matrix, lambda g: [[0, -0.5], [-0.5, -g]], "same sign"),
-    (checks.dirac_matrix, lambda g: [[-0.5, 0], [0, 0.5 - g]], "diagonal"),
-    (checks.dirac_matrix, lambda g: [[-g, 0.5], [-0.5, 0]], "order is θ, then ψ"),
-    (checks.dirac_matrix, lambda g: [[0, -0.5], [0.5, 0]], "γ is not in it"),
-    (checks.dirac_matrix, lambda g: [0, -0.5, 0.5, -g], "two rows"),
+    (checks.dirac_matrix, lambda g: [[0.5, 0], [0, -0.5 - g]], "diagonal"),
+    (checks.dirac_matrix, lambda g: [[-g, -0.5], [0.5, 0]], "order is θ, then ψ"),
+    (checks.dirac_matrix, lambda g: [[0, 0.5], [-0.5, 0]], "γ is not in it"),
+    (checks.dirac_matrix, lambda g: [0, 0.5, -0.5, -g], "two rows"),
     (checks.dirac_matrix, lambda g: torch.linalg.eigvals(dirac(g)), "eigenvalues"),
-    (checks.dirac_matrix, lambda g: [[0, -0.5], [0.5, 1 - g]], "for γ = 0.3"),
+    (checks.dirac_matrix, lambda g: [[0, 0.5], [-0.5, 1 - g]], "for γ = 0.3"),
     (checks.r1_penalty, lambda D, x: each(slopes(D, x)).mean(), "½ is missing"),
     (checks.r1_penalty, lambda D, x: each(slopes(D, x, keep=False)).mean() / 2, "create_graph"),
     (checks.r1_penalty, lambda D, x: (each(slopes(D, x)).mean() / 2).item(), "plain number"),
@@ -140,8 +140,8 @@ WRONG += [
 ]
 RIGHT = [
     (checks.dirac_matrix, dirac),
-    (checks.dirac_matrix, lambda g: [[0, -0.5], [0.5, -g]]),
-    (checks.dirac_matrix, lambda g: ((0.0, -1 / 2), (1 / 2, -g))),
+    (checks.dirac_matrix, lambda g: [[0, 0.5], [-0.5, -g]]),
+    (checks.dirac_matrix, lambda g: ((0.0, 1 / 2), (-1 / 2, -g))),
     (checks.r1_penalty, lambda D, x: each(slopes(D, x)).mean() / 2),
     (checks.r1_penalty, lambda D, x: 0.5 * slopes(D, x.clone()).pow(2).sum((1, 2, 3)).mean()),
     (checks.r1_penalty, lambda D, x: slopes(D, x).square().sum() / (2 * len(x))),
