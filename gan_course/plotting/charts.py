@@ -240,7 +240,7 @@ def cells(panels: Mapping[str, object], marks: Mapping[str, object], words: Mapp
 
 
 def portrait(places, velocities, paths: Mapping[str, object], xlabel: str, ylabel: str, *, span: float, alt: str) -> Figure:
-    """Velocities (N, 2) at places (N, 2) as arrows, and paths (steps, 2) through them, each from a ring to a square; (0, 0) is a dot."""
+    """Velocities (N, 2) at places (N, 2) as arrows, paths (steps, 2) through them from a ring to a square, and (0, 0)."""
     figure = Figure(400, 400, alt)
     looks = {name: {"color": (FAKE, *PALETTE)[i], "linestyle": LINES[i % len(LINES)]} for i, name in enumerate(paths)}
     axes = add_axes(figure, (0, 1), xlabel, ylabel, "", looks, left=66)

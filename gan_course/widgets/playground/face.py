@@ -38,8 +38,9 @@ class Playground(Driver):
 
     steps: (discriminator_step, generator_step) in the form of lesson 01, or None for the course's own. settings: `DEFAULTS`,
     as `config` gives them: data ("ring", "grid", "moons", "spiral", "line" or "drawn", with points [[x, y], …] in [-1, 1]),
-    who ("yours", "ours", or a key of `BUGS`: ours with that bug), loss (of the course's steps), lr_d, lr_g, gamma (of R1 in the course's steps), seed, layers (keys
-    of `plotting.LAYERS`) and hide, the controls that are not shown (`CONTROLS`). Raises UserError for any other.
+    who ("yours", "ours", or a key of `BUGS`: ours with that bug), loss (of the course's steps), lr_d, lr_g,
+    gamma (of R1, in the course's steps), seed, layers (keys of `plotting.LAYERS`) and hide, the controls that are not shown
+    (`CONTROLS`). Raises UserError for any other.
     """
 
     text = "A GAN in two dimensions: run this cell in a notebook to play."
