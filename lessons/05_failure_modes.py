@@ -414,7 +414,7 @@ plotting.curves(x, {f"labels {a:g} and {b:g}": best(a, b) for a, b in ((1, 0), (
 #
 # ## A D that sees the batch
 # Collapse is invisible in one image. [Minibatch discrimination]({{docs}}/glossary.md#minibatch-discrimination) (Salimans et al. 2016, section 3.2) lets D see how close each image is to the others of its batch. f (N, A) are features inside D; a learned T (A, B, C) turns each row into B rows M of C numbers. For each of the B: o(x_i) is the sum over the other
-# images j of exp(−‖M_i − M_j‖₁), ‖·‖₁ the sum of absolute differences.
+# images j of exp(−‖M_i − M_j‖₁), ‖·‖₁ the sum of absolute differences. (The paper's sum has the image itself in it, a 1 that is always there; its authors' code leaves it out, and so do you.)
 #
 # ### Exercise: features of a batch
 # Return o alone; the layer joins it to f.

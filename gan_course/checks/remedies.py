@@ -234,9 +234,9 @@ def minibatch_features(answer) -> Verdict:
         l1, one = d.abs().sum(3), torch.exp(-d.abs().sum(3))
         right = one.sum(1) - 1
         known = (
-            (one.sum(1), "each image is compared with itself too, which adds exp(0) = 1 to every feature and says nothing: leave it out"),
-            (right / 4, "averaged over the others; the paper sums"),
-            (one.mean(1), "averaged over the batch, with the image itself in it; the paper sums, over the others"),
+            (one.sum(1), "the image itself is in the sum, as in the paper's formula: that adds exp(0) = 1 to every feature and says nothing. Leave it out here, as its authors' code does"),
+            (right / 4, "averaged over the others; it is a sum"),
+            (one.mean(1), "averaged over the batch, with the image itself in it; it is a sum over the others"),
             (torch.exp(-d.square().sum(3)).sum(1) - 1, "these are squares; the distance is the sum of absolute differences (L1)"),
             (torch.exp(-d.square().sum(3).sqrt()).sum(1) - 1, "these are roots of squares; the distance is the sum of absolute differences (L1)"),
             (torch.exp(-d.abs().mean(3)).sum(1) - 1, "this is the mean of the C differences; the distance is their sum (L1)"),
