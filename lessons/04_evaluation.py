@@ -31,8 +31,8 @@
 # | scale | time | what happens |
 # |---|---|---|
 # | `smoke` | under {{smoke_minutes}} | a few steps, hundreds of samples: the notebook is tested, the numbers say little |
-# | `cpu` | about {{cpu_minutes}} | two runs of 40 s each, scores on up to 10,000 samples |
-# | `gpu` | about {{gpu_minutes}} | two runs of 60 s each, scores on up to 50,000 samples |
+# | `cpu` | about {{cpu_minutes}} | {{rungs}} runs of {{cpu_rung_seconds}} each, scores on up to {{cpu_n_eval}} samples |
+# | `gpu` | about {{gpu_minutes}} | {{rungs}} runs of {{gpu_rung_seconds}} each, scores on up to {{gpu_n_eval}} samples |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
@@ -720,4 +720,4 @@ show({name: vars(final[name]) for name in sorted(final, key=final.get)} | {"real
 # - Naeem et al. 2020, *Reliable Fidelity and Diversity Metrics*, [arXiv:2002.09797](https://arxiv.org/abs/2002.09797): coverage
 # - Parmar et al. 2022, *On Aliased Resizing and Surprising Subtleties in GAN Evaluation*, [arXiv:2104.11222](https://arxiv.org/abs/2104.11222)
 #
-# **Next:** lesson 05 breaks training on purpose, in seconds, and mends it.
+# **Next:** [lesson 05](05_failure_modes.ipynb) breaks training on purpose, in seconds, and mends it.
