@@ -116,6 +116,12 @@ def test_a_cause_is_told_where_the_rate_is_far_from_the_recipe():
     assert found.remedy == "Lr of D is 500 times the recipe's: set it back and start over."
 
 
+def test_smoothed_labels_keep_d_below_their_own():
+    smooth = recipe("mlp-classic").vary(smoothing=0.1)
+    rows = table(**SURE | {"d_real": 0.89})
+    assert names(Run(rows, recipe=smooth)) == ["D wins"] and names(Run(rows)) == []
+
+
 def test_a_short_run_is_not_judged(tmp_path):
     run = illness.read(write(tmp_path / "a.csv", table(**SURE)[:20]))
     assert names(run) == [] and "before step 500" in illness.untold(run)[0]

@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 from gan_course import UserError, data
-from gan_course.data.points import SHAPES
 from gan_course.illness.run import Run
 from gan_course.losses import LOSSES
 from gan_course.settings import place
@@ -67,7 +66,7 @@ def _data(name: str | None, given: bool):
     if name is None:
         return None
     try:
-        return data.points(name) if name in SHAPES else data.load(name)
+        return data.load(name)
     except UserError:
         if given:
             raise

@@ -60,7 +60,8 @@ def widest(run: Run) -> float:
 def d_wins(run: Run) -> str | None:
     """D is sure of all it sees. How that shows hangs on the loss; a Wasserstein critic ought to be ahead."""
     d_real, d_fake, loss_d = run.mean("d_real"), run.mean("d_fake"), run.mean("loss_d")
-    if run.loss in LOGISTIC and d_real > SURE and d_fake < 1 - SURE:
+    label = 1.0 if run.recipe is None else 1 - run.recipe.smoothing  # what D(x) can be at most
+    if run.loss in LOGISTIC and d_real > SURE * label and d_fake < 1 - SURE:
         return f"D(x) is {d_real:.2f} and D(G(z)) is {d_fake:.2f} {run.span}, so G learns little."
     if run.loss not in LOGISTIC and 0 <= loss_d < LITTLE * even(run.loss):
         return f"D's loss is {loss_d:.3f} {run.span} ({even(run.loss):.2f} in an even game), so G learns little."
