@@ -285,6 +285,48 @@ CLAIMS = [
             0.75 < scores(t, "mlp-classic")[2] / scores(t, "real test images")[2] < 0.85 and scores(t, "mlp-classic")[3] < 0.05
         ),
     ),
+    Claim(
+        "05",
+        "Both losses on the right look like those of an even game",
+        "beside(healthy=healthy",
+        lambda t: number(t, "Step 600. Real points: ring of 8.") >= 7 and number(t[t.rindex("ring of 8.") :], "ring of 8.") <= 2,
+    ),
+    Claim(
+        "05",
+        "**Curve:** clusters covered.",
+        "both_curves(",
+        lambda t: ends(t, "healthy")[1] >= 7 and ends(t, "collapsed")[1] <= 2 and 1.2 < ends(t[t.index("loss of D") :], "collapsed")[1] < 1.5,
+    ),
+    Claim(
+        "05",
+        "at `cpu` scale next to nothing is covered with it either",
+        "tried = {",
+        lambda t: max(number(t, "'ill':"), number(t, "'with R1':")) <= 2 and number(t, "'with rates that fit':") >= 7,
+    ),
+    Claim(
+        "05",
+        "**Remedy:** smaller steps, or a penalty that flattens D at the data",
+        'print("clusters covered, of 8:", covered)',
+        lambda t: number(t, "'hopping':") <= 4 and number(t, "'with R1':") == 8,
+    ),
+    Claim(
+        "05",
+        "**Curve:** D(x) near 1 and D(G(z)) near 0 for good, and a loss of G that only rises",
+        "rates = {",
+        lambda t: number(t, "as fast  D(x)") > 0.97 and number(t, "D(G(z))") < 0.03 and ends(t, "loss of G")[1] > ends(t, "loss of G")[0],
+    ),
+    Claim(
+        "05",
+        "**Curve:** distances to the nearest training image that pile up near 0",
+        "learners = {",
+        lambda t: number(t[t.index("32 images:") :], "mean") < number(t[t.index("all:") :], "mean") / 2,
+    ),
+    Claim(
+        "05",
+        "read no more into it than the ends of the ladder",
+        "told = {name: evaluation",
+        lambda t: number(t, "as fast ") <= 12 and max(number(t, name) for name in ("rates that fit", "γ = 0.1 ", "averaged ")) >= 24,
+    ),
 ]
 
 
