@@ -82,7 +82,7 @@ def train(args) -> None:
 
 def _train(args, folder: Path) -> None:
     from gan_course import data, scale
-    from gan_course.training import Diverged, Score, Trainer, checkpoint, recipe
+    from gan_course.training import Diverged, Score, checkpoint, recipe, trainer_of
 
     checkpoint.sweep(folder)
     given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
@@ -100,9 +100,9 @@ def _train(args, folder: Path) -> None:
         how["watch"] = [Score(evaluation.Reference(images, judge).frechet, args.score_every)]
     if given:
         kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
-        trainer = Trainer.resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
+        trainer = trainer_of(asked).resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
     else:
-        trainer = Trainer(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
+        trainer = trainer_of(asked)(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
         steps, seconds = scale.training(at)
@@ -129,11 +129,14 @@ def _left(trainer, steps, seconds) -> dict:
 
 
 def _progress(trainer) -> None:
+    from gan_course import plotting
+    from gan_course.training import watchers
+
     row, end = trainer.history[-1], "\r" if sys.stderr.isatty() else "\n"
     text = "step {step}  {seconds:.0f} s  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}  D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}"
-    scores = [r["frechet"] for r in trainer.history if "frechet" in r]
-    score = f"  Fréchet distance {scores[-1]:.1f}" if scores else ""
-    print((text.format(**row) + score).ljust(90), end=end, file=sys.stderr, flush=True)
+    for score, taken in watchers.newest(trainer):
+        text += f"  {plotting.SCORES.get(score.name, score.name)} {taken[score.name]:.1f} ({score.direction})"
+    print(text.format(**row).ljust(90), end=end, file=sys.stderr, flush=True)
 
 
 def compare(args) -> None:
@@ -157,7 +160,7 @@ def compare(args) -> None:
     for seed in args.seeds:
         for made_with in recipes:
             notes = {"scale": at, "command": args.typed}
-            trainer = training.Trainer(made_with, images, seed=seed, precision=args.precision, notes=notes)
+            trainer = training.trainer_of(made_with)(made_with, images, seed=seed, precision=args.precision, notes=notes)
             try:
                 trainer.run(seconds=args.seconds)
             except training.Diverged as error:
@@ -196,16 +199,26 @@ def _generator(name: str):
     return G, G.card["data"].split(",")[0]
 
 
+def _samples(G, n: int, seed: int):
+    """n samples; a conditional generator is asked for all its classes in turn."""
+    import torch
+
+    from gan_course import sampling
+
+    classes = getattr(G, "n_classes", 0)
+    return sampling.sample(G, n, seed, torch.arange(n) % classes if classes else None)
+
+
 def sample(args) -> None:
     import numpy as np
 
-    from gan_course import files, plotting, sampling
+    from gan_course import files, plotting
 
     out = args.out
     if out.suffix not in (".npy", ".png"):
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
     writable(out.parent)
-    images = sampling.sample(_generator(args.generator)[0], args.n, args.seed)
+    images = _samples(_generator(args.generator)[0], args.n, args.seed)
 
     def write(path: Path) -> None:
         if out.suffix == ".png":
@@ -221,14 +234,14 @@ def sample(args) -> None:
 
 
 def evaluate(args) -> None:
-    from gan_course import data, evaluation, features, sampling
+    from gan_course import data, evaluation, features
 
     G, trained_on = _generator(args.generator)
     name = args.data or trained_on
     if name is None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     judge = features.Inception(args.inception) if args.inception else features.classifier(name)
-    fake = sampling.sample(G, args.n, args.seed)
+    fake = _samples(G, args.n, args.seed)
     score = evaluation.score(fake, data.load(name), data.load(name, split="test"), judge, args.seed)
     print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
 

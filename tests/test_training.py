@@ -649,6 +649,21 @@ def test_a_score_has_its_name_and_its_direction(digits):
     assert (run.best["name"], run.best["value"], run.best["step"]) == ("modes", 3, 40)
 
 
+def test_a_score_may_ask_for_the_classes(digits):
+    n, seen = {"n_classes": 10}, []
+    made = small("mlp-tuned").vary(generator=n, discriminator=n)
+    score = Score(lambda images, y: seen.append((images, y)) or 0, every=20, n=30, with_classes=True)
+    run = ConditionalTrainer(made, digits, precision="fp32", watch=[score]).run(steps=20)
+    ((images, y),) = seen
+    assert y.tolist() == [i % 10 for i in range(30)] and torch.equal(images, run.sample(30))
+
+
+def test_it_is_known_when_a_score_is_due_next():
+    score = Score(blackness, every=50)
+    assert [step for step in range(20, 220, 20) if score.due(step)] == [60, 100, 160, 200]
+    assert [score.steps_left(step) for step in (0, 59, 60, 99, 161)] == [60, 1, 40, 1, 39]
+
+
 def test_a_score_that_is_no_number_is_never_the_best(digits):
     scores = iter((float("nan"), 3.0, float("nan"), 2.0))
     score = Score(lambda images: next(scores), every=20, n=2)

@@ -42,6 +42,11 @@ class Recipe:
             value = _taken(each.name, getattr(self, each.name))
             object.__setattr__(self, each.name, value)
 
+    @property
+    def conditional(self) -> bool:
+        """Whether its networks take classes (`n_classes`): then it is for a `ConditionalTrainer`."""
+        return bool(self.generator.get("n_classes"))
+
     @classmethod
     def restored(cls, values: dict) -> "Recipe":
         """The recipe that `asdict` turned into these values, through JSON or not. UserError for unknown names or other types."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_course import plotting
 from gan_course.illness import diagnose
 from gan_course.losses import LOSSES
-from gan_course.training.watchers import LOG_EVERY, Score
+from gan_course.training import watchers
 from gan_course.widgets.controls import line
 
 SIDE, ACROSS, DOWN = 60, 448, 384  # pixels: about one picture, and the room for all that are shown; files hold all
@@ -95,23 +95,15 @@ def numbers(trainer, moved: Moved | None = None) -> str:
 def _scores(trainer) -> str:
     """The newest of each score and the step at which it was taken, as HTML."""
     told = []
-    for score in (watcher for watcher in trainer.watch if isinstance(watcher, Score)):
-        if taken := [row for row in trainer.history if score.name in row]:
-            name, value = plotting.SCORES.get(score.name, score.name), plotting.number(taken[-1][score.name])
-            better = "lower" if score.lower_is_better else "higher"
-            told.append(f"<div>score: <b>{value}</b> at step {taken[-1]['step']:,} ({html.escape(name)}, {better} is better)</div>")
+    for score, row in watchers.newest(trainer):
+        name, value = plotting.SCORES.get(score.name, score.name), plotting.number(row[score.name])
+        told.append(f"<div>score: <b>{value}</b> at step {row['step']:,} ({html.escape(name)}, {score.direction})</div>")
     return "".join(told)
 
 
 def scoring(trainer) -> tuple[int, int] | None:
     """(steps until the next score is taken, samples that it takes); None for a training that takes none."""
-    due = []
-    for score in (watcher for watcher in trainer.watch if isinstance(watcher, Score)):
-        row = trainer.step - trainer.step % LOG_EVERY + LOG_EVERY
-        while row % score.every >= LOG_EVERY:
-            row += LOG_EVERY
-        due.append((row - trainer.step, score.n))
-    return min(due, default=None)
+    return min(((score.steps_left(trainer.step), score.n) for score in watchers.scores(trainer)), default=None)
 
 
 def losses(trainer, mark: int | None = None, moved: Moved | None = None) -> str:
