@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from gan_course import UserError
+from gan_course.interruption import ends_like_interrupt
 from gan_course.options import complain, parser
 from gan_course.settings import place, writable
 
@@ -299,21 +300,6 @@ def grade(args) -> None:
             told = f"{row.submission}: {row.passed} of {len(row.results)} passed. {grading.printable(row.note)}"
             print(told.rstrip(), flush=True)
     grading.write_csv(rows, file)
-
-
-@contextlib.contextmanager
-def ends_like_interrupt(number: int):
-    """Within, a signal raises KeyboardInterrupt, once; what ends then is left to end."""
-
-    def interrupt(number, frame):
-        signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, classifier, bench, grade)}

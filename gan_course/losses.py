@@ -93,3 +93,13 @@ def _squared_slopes(D, x: Tensor) -> Tensor:
 
 
 PENALTIES = {"r1": r1, "r2": r2, "gradient_penalty": gradient_penalty}
+
+# The four numbers that every step is told by → what they are called in pictures.
+MEASURED = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}
+
+
+def measured(loss: Loss, logits_real: Tensor, logits_fake: Tensor) -> dict[str, float]:
+    """The numbers of `MEASURED`, of logits (N, 1): both losses, and D's mean outputs."""
+    loss_g = loss.g(logits_real, logits_fake) if loss.pairs else loss.g(logits_fake)
+    values = loss.d(logits_real, logits_fake), loss_g, logits_real.sigmoid().mean(), logits_fake.sigmoid().mean()
+    return {name: value.item() for name, value in zip(MEASURED, values, strict=True)}

@@ -12,6 +12,11 @@ def modes_covered(points: Tensor, modes: Tensor, spread: float) -> tuple[int, fl
     A sample is of high quality if it lies within 3 · `spread` of its nearest centre; a mode is reached if one such sample is
     nearest to it. Points that are not finite are of no quality.
     """
-    distance, nearest = torch.cdist(points.float(), modes.to(points.device)).min(1)
-    good = distance <= NEAR * spread
+    nearest, good = nearest_modes(points, modes, spread)
     return nearest[good].unique().numel(), good.float().mean().item()
+
+
+def nearest_modes(points: Tensor, modes: Tensor, spread: float) -> tuple[Tensor, Tensor]:
+    """(index of each point's nearest centre, whether the point is of high quality), (N,) each; see `modes_covered`."""
+    distance, nearest = torch.cdist(points.float(), modes.to(points.device)).min(1)
+    return nearest, distance <= NEAR * spread

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from gan_course import UserError
 from gan_course.data import mirror_half
-from gan_course.losses import LOSSES, PENALTIES
+from gan_course.losses import LOSSES, MEASURED, PENALTIES, measured
 from gan_course.models import build
 from gan_course.sampling import noise
 from gan_course.training.random_state import RandomState
 from gan_course.training.recipes import Recipe
 
-NOTED = ("loss_d", "loss_g", "d_real", "d_fake")
+NOTED = tuple(MEASURED)
 
 
 class Game:
@@ -145,9 +145,7 @@ class Game:
         y = () if self.classes(n) is None else (self.data.labels[index],)
         with RandomState(self.device, self.seed):
             real, fake = D(self.data.batch(index), *y).float(), D(G(z, *y), *y).float()
-        loss_g = self.loss.g(real, fake) if self.loss.pairs else self.loss.g(fake)
-        values = self.loss.d(real, fake), loss_g, real.sigmoid().mean(), fake.sigmoid().mean()
-        return {name: value.item() for name, value in zip(NOTED, values, strict=True)}
+        return measured(self.loss, real, fake)
 
     def latest(self) -> dict[str, float]:
         """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""

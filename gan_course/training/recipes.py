@@ -50,8 +50,7 @@ class Recipe:
     @classmethod
     def restored(cls, values: dict) -> "Recipe":
         """The recipe that `asdict` turned into these values, through JSON or not. UserError for unknown names or other types."""
-        if unknown := set(values) - {each.name for each in fields(cls)}:
-            raise UserError(f"a recipe has no {unknown.pop()!r}")
+        _known(values)
         return cls(**values)
 
     def differences(self, other: "Recipe") -> list[str]:
@@ -60,11 +59,17 @@ class Recipe:
         return [f"{k}: {mine[k]} here, {theirs[k]} there" for k in mine if _plain(mine[k]) != _plain(theirs[k])]
 
     def vary(self, **changes) -> "Recipe":
-        """A copy with some hyper-parameters changed; changes of `generator` and `discriminator` are merged in."""
+        """A copy with some hyper-parameters changed; changes of `generator` and `discriminator` are merged in. May raise UserError."""
+        _known(changes)
         for net in ("generator", "discriminator"):
             if net in changes:
-                changes[net] = {**getattr(self, net), **changes[net]}
+                changes[net] = getattr(self, net) | _taken(net, changes[net])
         return replace(self, **changes)
+
+
+def _known(names) -> None:
+    if unknown := sorted(set(names) - {each.name for each in fields(Recipe)}):
+        raise UserError(f"a recipe has no {unknown[0]!r}")
 
 
 def _plain(value):

@@ -12,17 +12,18 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from gan_course import UserError
+from gan_course.interruption import interruptible
 from gan_course.losses import LOSSES, PENALTIES
 from gan_course.sampling import draw, noise, sample
 from gan_course.training import checkpoint, watchers
 from gan_course.training.game import NOTED, Game
-from gan_course.training.interruption import interruptible
 from gan_course.training.own_steps import own_steps
 from gan_course.training.precision import faster_precision
 from gan_course.training.recipes import Recipe
 from gan_course.training.watchers import LOG_EVERY
 
 PRECISIONS = ("auto", "fp32", "bf16")
+OWN_STEPS_LOSS = "non_saturating"  # which lesson 01 writes
 PLAIN_STEPS = 5  # before a CUDA graph is recorded: they initialise libraries and Adam
 SAVE_EVERY = 30.0  # seconds between checkpoints of a run that has an `out` folder
 
@@ -74,6 +75,8 @@ class Trainer(Game):
             )
         if not 2 <= recipe.batch_size <= len(data):
             raise UserError(f"batch_size {recipe.batch_size} does not fit {len(data)} images; use 2 to {len(data)}")
+        if steps and recipe.loss != OWN_STEPS_LOSS:
+            raise UserError(f"your own steps compute their own loss, not the recipe's {recipe.loss!r}; use loss={OWN_STEPS_LOSS!r}")
         if recipe.flip and len(data.shape) != 3:
             raise UserError(f"{data.name} holds no images to mirror; use flip=False")
         self.recipe, self.data, self.seed, self.out = recipe, data, seed, out
