@@ -59,7 +59,7 @@ class Recipe:
         return [f"{k}: {mine[k]} here, {theirs[k]} there" for k in mine if _plain(mine[k]) != _plain(theirs[k])]
 
     def vary(self, **changes) -> "Recipe":
-        """A copy with some hyper-parameters changed; changes of `generator` and `discriminator` are merged in. May raise UserError."""
+        """A copy with some hyper-parameters changed; changes of `generator` and `discriminator` are merged in."""
         _known(changes)
         for net in ("generator", "discriminator"):
             if net in changes:
