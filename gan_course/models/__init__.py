@@ -1,14 +1,13 @@
 """Generators and discriminators by name (`networks`), and ways to look into any network (`inspection`)."""
 
 from gan_course.models.inspection import dead_units, gradient_at, layer_table, layers, parameter_count, with_slope
-from gan_course.models.networks import ARCHITECTURES, build, init_batch_norm, init_dcgan
+from gan_course.models.networks import ARCHITECTURES, build, init_dcgan
 
 __all__ = [
     "ARCHITECTURES",
     "build",
     "dead_units",
     "gradient_at",
-    "init_batch_norm",
     "init_dcgan",
     "layer_table",
     "layers",

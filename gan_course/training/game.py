@@ -151,11 +151,6 @@ class Game:
         """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""
         return dict(zip(NOTED, self.newest.tolist(), strict=True))
 
-    @property
-    def images(self):
-        """The data set."""
-        return self.data
-
     def _networks(self) -> tuple[nn.Module, nn.Module]:
         """G and D of the recipe, or copies of those that were handed in. UserError for ones that do not fit the data."""
         recipe, shape = self.recipe, tuple(self.data.shape)

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 
 import torch
@@ -84,10 +85,10 @@ class Trainer(Game):
         self.given_networks, self.given_steps, self.watch = networks, steps, tuple(watch)
         self.notes, self.capture = dict(notes or {}), capture and not steps
         self.device = data.data.device
-        self._start_over()
+        self.reset()
 
-    def _start_over(self) -> None:
-        """Step 0: a new game, nothing noted yet."""
+    def reset(self) -> None:
+        """Start over, in place: step 0 of the recipe as it stands, all else as it was given. Files already saved stay."""
         self.begin()
         if self.given_steps:
             self.d_step, self.g_step = own_steps(self, *self.given_steps)
@@ -140,7 +141,8 @@ class Trainer(Game):
         last = math.inf if steps is None else self.step + steps
         with interruptible() as interrupted, self.ready():
             if self.precision == "auto":
-                self.precision = faster_precision(self._throw_away, self.device)
+                fresh = partial(type(self), self.recipe, self.data, networks=self.given_networks)
+                self.precision = faster_precision(fresh, self.device)
             start, before = self._clock(), self.seconds
             until, saved, reported = math.inf if seconds is None else start + seconds, start, start
             if not self.snapshots:
@@ -163,9 +165,6 @@ class Trainer(Game):
             if save:
                 self.save()
         return self
-
-    def _throw_away(self, precision: str) -> "Trainer":
-        return type(self)(self.recipe, self.data, precision=precision, networks=self.given_networks)
 
     def _clock(self) -> float:
         return time.perf_counter() - self._off
@@ -235,10 +234,6 @@ class Trainer(Game):
                     group["lr"].fill_(lr * left)
                 else:
                     group["lr"] = lr * left
-
-    def reset(self) -> None:
-        """Start over, in place: step 0 of the recipe as it stands, all else as it was given. Files already saved stay."""
-        self._start_over()
 
     def means(self) -> dict[str, float]:
         """The same four, each averaged over the last `LOG_EVERY` steps."""
