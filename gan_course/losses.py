@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_course import MEASURED
+
 
 def d_logistic(logits_real: Tensor, logits_fake: Tensor) -> Tensor:
     """Discriminator loss −E[log D(x)] − E[log(1 − D(G(z)))], logits (N, 1) → scalar (Goodfellow et al. 2014, eq. 1).
@@ -93,9 +95,6 @@ def _squared_slopes(D, x: Tensor) -> Tensor:
 
 
 PENALTIES = {"r1": r1, "r2": r2, "gradient_penalty": gradient_penalty}
-
-# The four numbers that every step is told by → what they are called in pictures.
-MEASURED = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}
 
 
 def measured(loss: Loss, logits_real: Tensor, logits_fake: Tensor) -> dict[str, float]:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from gan_course import UserError
+from gan_course import MEASURED, UserError
 from gan_course.data import mirror_half
-from gan_course.losses import LOSSES, MEASURED, PENALTIES, measured
+from gan_course.losses import LOSSES, PENALTIES, measured
 from gan_course.models import build
 from gan_course.sampling import noise
 from gan_course.training.random_state import RandomState

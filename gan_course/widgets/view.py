@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gan_course import plotting
+from gan_course import MEASURED, plotting
 from gan_course.illness import diagnose
-from gan_course.losses import LOSSES, MEASURED
+from gan_course.losses import LOSSES
 from gan_course.training import watchers
 from gan_course.widgets.controls import line
 

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from gan_course import plotting
-from gan_course.losses import MEASURED
+from gan_course import MEASURED, plotting
 
 SIDES = ("right", "upper right", "top", "upper left", "left", "lower left", "bottom", "lower right")
 
