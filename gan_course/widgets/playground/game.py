@@ -13,7 +13,7 @@ from IPython.utils.capture import capture_output
 from torch import Tensor, nn
 
 from gan_course import UserError, models, sampling
-from gan_course.evaluation.modes import nearest_modes
+from gan_course.evaluation.modes import near_modes
 from gan_course.losses import LOSSES, measured, r1
 from gan_course.plotting import SPAN
 
@@ -250,9 +250,8 @@ class PlaneGame:
 
     def _coverage(self, fakes: Tensor) -> tuple[float, list[int]]:
         """(share of fakes near a mode as `modes_covered` counts them, the modes that have none)."""
-        nearest, near = nearest_modes(fakes, self.points.modes, self.points.spread)
-        found = set(nearest[near].tolist())
-        return near.float().mean().item(), [i for i in range(len(self.points.modes)) if i not in found]
+        counts = near_modes(fakes, self.points.modes, self.points.spread)
+        return counts.sum().item() / len(fakes), (counts == 0).nonzero().flatten().tolist()
 
     def _noise(self, n: int) -> Tensor:
         return torch.randn(n, self.G.noise_dim, generator=self.random)
