@@ -135,9 +135,10 @@ def _progress(trainer) -> None:
 
     row, end = trainer.history[-1], "\r" if sys.stderr.isatty() else "\n"
     text = "step {step}  {seconds:.0f} s  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}  D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}"
+    told = text.format(**row)
     for score, taken in watchers.newest(trainer):
-        text += f"  {plotting.SCORES.get(score.name, score.name)} {taken[score.name]:.1f} ({score.direction})"
-    print(text.format(**row).ljust(90), end=end, file=sys.stderr, flush=True)
+        told += f"  {plotting.SCORES.get(score.name, score.name)} {taken[score.name]:.1f} ({score.direction})"
+    print(told.ljust(90), end=end, file=sys.stderr, flush=True)
 
 
 def compare(args) -> None:
