@@ -49,7 +49,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gan_course import checks, data, evaluation, plotting, scale, widgets
+from gan_course import checks, data, evaluation, features, plotting, scale, widgets
 from gan_course.training import Recipe, Trainer, recipe
 
 budget = scale.budget("05")
