@@ -27,6 +27,10 @@ sys.path.insert(0, str(ROOT / "lessons"))
 
 import build as course  # noqa: E402  (lessons/build.py: repository, tag, table, terms)
 
+sys.path.append(str(HERE))
+
+import export  # noqa: E402  (site/export.py: what the twins read)
+
 from gan_course import progress  # noqa: E402
 from gan_course.scale import LESSONS as TABLE  # noqa: E402
 
@@ -212,6 +216,7 @@ def lay_out(source: Path) -> None:
     (source / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
     shutil.copy(HERE / "conf.py", source)
     shutil.copytree(HERE / "static", source / "_static")
+    export.write(source / "_static" / "twins")
     for page in pages():
         (source / page).parent.mkdir(parents=True, exist_ok=True)
         text = notebook(page) if page.endswith(".ipynb") else markdown(page)

@@ -21,17 +21,19 @@ for (const term of document.querySelectorAll("a.term")) {
 document.addEventListener("keydown", event => { if (event.key === "Escape") says.hidden = true });
 
 // What scrolls sideways on a narrow window can be scrolled with the keyboard.
-const scrollable = () => document.querySelectorAll(".bd-article :is(pre, .formula, .text_html, .pst-scrollable-table-container)")
-  .forEach(part => { if (part.scrollWidth > part.clientWidth) part.tabIndex = 0 });
+const scrollable = () => document.querySelectorAll(".bd-article :is(pre, .formula, .text_html, [style*="overflow"], .pst-scrollable-table-container)")
+  .forEach(part => { if (part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight) part.tabIndex = 0 });
 scrollable();
 addEventListener("resize", scrollable);
 
-const TWINS = {};
+const TWINS = {
+  playground: "playground", Playground: "playground", NoiseExplorer: "noise", ConvolutionCalculator: "convolution", Prediction: "prediction",
+};
 const near = new IntersectionObserver(seen => {
   for (const {isIntersecting, target} of seen)
     if (isIntersecting) {
       near.unobserve(target);
-      import(TWINS[target.dataset.twin]).then(twin => twin.play(target, JSON.parse(target.dataset.config)));
+      import(`./twins/${TWINS[target.dataset.twin]}.js`).then(twin => twin.play(target, JSON.parse(target.dataset.config)));
     }
 }, {rootMargin: "600px"});
 for (const place of document.querySelectorAll(".twin")) if (TWINS[place.dataset.twin]) near.observe(place);
