@@ -51,12 +51,23 @@ def address() -> str:
     return f"https://{owner.lower()}.github.io/{name}/"
 
 
+def lessons() -> list[str]:
+    """Names of the lessons whose notebooks are built."""
+    return [name for name in course.lessons() if (ROOT / "notebooks" / f"{name}.ipynb").exists()]
+
+
+def lesson_table() -> str:
+    """The table of lessons, without those that are not built yet."""
+    rows = course.lesson_table("notebooks/").replace("| | lesson", "| number | lesson", 1).splitlines()
+    unbuilt = [f"(notebooks/{name}.ipynb)" for name in course.lessons() if name not in lessons()]
+    return "\n".join(row for row in rows if not any(link in row for link in unbuilt))
+
+
 def pages() -> list[str]:
     """What the site shows of the repository: paths."""
     folders = ["notebooks"] + ["notebooks/solutions"] * solutions()
-    notebooks = [f"{folder}/{name}.ipynb" for folder in folders for name in course.lessons()]
-    found = [path for path in notebooks if (ROOT / path).exists()]
-    return found + [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
+    notebooks = [f"{folder}/{name}.ipynb" for folder in folders for name in lessons()]
+    return notebooks + [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
 
 
 def relinked(text: str, page: str) -> str:
@@ -169,7 +180,7 @@ def markdown(path: str) -> str:
 def contents() -> str:
     """The page for teachers: a lesson, its minutes, what one can do after it, its exercises."""
     parts = []
-    for name in course.lessons():
+    for name in lessons():
         row, source = TABLE[name[:2]], (course.LESSONS / f"{name}.py").read_text(encoding="utf-8")
         words = re.sub(r"(?m)^# ?", "", source)
         able = re.search(r"(?s)\*\*You will be able to\*\*\n\n(.*?)\n\n", words)
@@ -229,10 +240,10 @@ def lay_out(source: Path) -> None:
     answers = answers and f"\n```{{toctree}}\n:hidden:\n:caption: Solutions\n\n{answers}\n```\n"
     values = {
         "intro": intro,
-        "lessons": course.lesson_table("notebooks/").replace("| | lesson", "| number | lesson", 1),
+        "lessons": lesson_table(),
         "repository": course.repository(),
         "ref": course.ref(),
-        "first": course.lessons()[0],
+        "first": lessons()[0],
         "lesson_pages": "\n".join(lists["notebooks"]),
         "solutions": answers,
         "contents": contents(),

@@ -21,7 +21,7 @@ for (const term of document.querySelectorAll("a.term")) {
 document.addEventListener("keydown", event => { if (event.key === "Escape") says.hidden = true });
 
 // What scrolls sideways on a narrow window can be scrolled with the keyboard.
-const scrollable = () => document.querySelectorAll(".bd-article :is(pre, .formula, .text_html, [style*="overflow"], .pst-scrollable-table-container)")
+const scrollable = () => document.querySelectorAll(".bd-article :is(pre, .formula, .text_html, [style*=overflow], .pst-scrollable-table-container)")
   .forEach(part => { if (part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight) part.tabIndex = 0 });
 scrollable();
 addEventListener("resize", scrollable);

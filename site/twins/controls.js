@@ -11,7 +11,7 @@ export const row = (...children) => element("div", {class: "row"}, ...children);
 export const button = (text, onclick) => element("button", {type: "button", onclick}, text);
 
 export function slider(name, {min, max, step = 1, value, digits = 0}, changed) {
-  const input = element("input", {type: "range", min, max, step, value}), shown = element("output");
+  const input = element("input", {type: "range", min, max, step, value}), shown = element("span", {class: "shown", "aria-hidden": "true"});
   const show = () => { shown.textContent = Number(input.value).toFixed(digits) };
   const label = element("label", {}, name, input, shown);
   input.addEventListener("input", () => { show(); changed(Number(input.value)) });
