@@ -20,6 +20,8 @@ NAME_SLIDERS = """<script>(() => {
   window.ganCourseNames.observe(document.body, {childList: true, subtree: true});
   name();
 })()</script>"""
+# JupyterLab puts "Error displaying widget: model not found" where the kernel of a saved notebook has gone. The picture is there.
+HIDE_LOST = "<style>.jp-OutputArea-output.jupyter-widgets:not(:has(*)) { display: none }</style>"
 _SHOWN = {}  # cell → (the execution that showed them, the controls)
 
 
@@ -107,7 +109,7 @@ class Controls:
     def _picture_bundle(self) -> dict[str, str]:
         return {
             "text/plain": "The picture of these controls.",
-            "text/html": f'<div class="{self._name}">{self.picture()}</div>{NAME_SLIDERS}{self.script}',
+            "text/html": f'<div class="{self._name}">{self.picture()}</div>{HIDE_LOST}{NAME_SLIDERS}{self.script}',
         }
 
 

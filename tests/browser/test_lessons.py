@@ -95,6 +95,21 @@ def test_a_lesson_on_the_newest_kernel(open_notebook, page, axe):
     go_through(open_notebook(ROOT / "notebooks" / "solutions" / "01_mlp_gan.ipynb"), page, axe)
 
 
+def test_a_saved_notebook_whose_kernel_has_gone_shows_pictures_and_no_error(open_notebook, lab_page, page):
+    notebook = open_notebook(["from gan_course import widgets\nwidgets.Pulse()"])
+    notebook.run_all()
+    notebook.command("docmanager:save")
+    notebook.close()
+    page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll() }")
+    notebook.open()
+    page.get_by_text("Error displaying widget").wait_for(state="attached")
+    assert not page.get_by_text("Error displaying widget").is_visible()
+    assert page.locator(OUTPUTS).locator("svg, img, progress").first.is_visible()
+    _, errors = lab_page
+    assert any("widget model not found" in error for error in errors)
+    errors[:] = [error for error in errors if "widget model not found" not in error]
+
+
 def test_the_start_page_leads_to_a_lesson_and_a_term_to_its_place(lab, open_notebook, page, axe):
     for name in ("01_mlp_gan", "glossary"):
         shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", lab[0])

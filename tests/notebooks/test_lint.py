@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9][0-9]_*.ipynb"))
+NOTEBOOKS = sorted(p for folder in ("", "solutions") for p in (ROOT / "notebooks" / folder).glob("[0-9][0-9]_*.ipynb"))
 TAGS = {"nbval-check-output", "check", "stub", "solution", "spoiler"}
 
 
@@ -78,6 +78,14 @@ def test_every_figure_says_what_is_on_it(code):
             alts = re.findall(r'<img[^>]*\balt="([^"]*)"', html)
             assert len(alts) == html.count("<img") > 0
             assert min(map(len, alts)) > 15
+
+
+def test_no_stored_output_needs_a_kernel(code):
+    """A widget's view without its model is shown as an error by every front end; its picture stands beside it."""
+    for output in (o for cell in code for o in cell.outputs):
+        assert not [kind for kind in output.get("data", {}) if "widget" in kind]
+    shown = [c for c in code if c.outputs and c.source.splitlines()[-1].startswith("widgets.")]
+    assert all("text/html" in cell.outputs[-1].data for cell in shown)
 
 
 def test_notebook_is_small_and_names_no_machine(request, notebook):

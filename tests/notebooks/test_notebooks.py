@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9][0-9]_*.ipynb"))
+NOTEBOOKS = sorted(p for folder in ("", "solutions") for p in (ROOT / "notebooks" / folder).glob("[0-9][0-9]_*.ipynb"))
 
 
 def test_there_are_two_versions_of_each_lesson():
