@@ -39,6 +39,10 @@ EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order
         "which_score_tells": "which score tells", "scores_by_seed": "the score by seed",
         "fair_comparisons": "fair or not", "mended_score": "the mended scorer",
     },
+    "07": {
+        "average_gradients": "the average gradient", "my_part": "a part of the batch", "stop_together": "stopping together",
+        "all_reduce_seconds": "what the messages cost",
+    },
 }  # fmt: skip
 TITLES = {name: title for exercises in EXERCISES.values() for name, title in exercises.items()}
 

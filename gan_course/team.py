@@ -5,11 +5,17 @@ All draw the same indices and the same noise and take their own part of each; be
 averaged. So a team does what one process does with the whole batch. On GPUs (NCCL) it is untried.
 """
 
+import inspect
+import json
 import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -268,3 +274,40 @@ def joined(timeout: float = TIMEOUT) -> Iterator[Team]:
         raise
     finally:
         dist.destroy_process_group()
+
+
+LAUNCHED = """
+import json, sys, time
+import torch
+import torch.distributed as dist
+from torch import nn
+from gan_course import data, team
+from gan_course.training import Trainer, recipe
+
+{source}
+
+with team.joined(timeout=60) as us:
+    result = {main}(us, **json.loads(sys.argv[2]))
+    torch.save(result, f"{{sys.argv[1]}}/{{us.rank}}.pt")
+"""
+
+
+def launch(*functions: Callable, n: int = 2, threads: int = 1, **arguments) -> list:
+    """What the last function returns, called as function(team, **arguments) in each of n new processes; by rank.
+
+    The functions travel as source, so those of a notebook do too, and they may call each other. They find what
+    the head of `LAUNCHED` imports. arguments: what JSON can hold. UserError with the last line of a process that failed.
+    """
+    if sys.platform == "win32":
+        raise UserError("processes are started together on Linux and macOS; on Windows take WSL, or read this part")
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "launched.py"
+        source = "\n\n".join(map(inspect.getsource, functions))
+        script.write_text(LAUNCHED.format(source=source, main=functions[-1].__name__), encoding="utf-8")
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n)]
+        env = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        done = subprocess.run([*command, script, folder, json.dumps(arguments)], env=env, capture_output=True, text=True)
+        if done.returncode:
+            told = [line for line in done.stderr.splitlines() if "Error" in line and "ChildFailed" not in line]
+            raise UserError(f"a process failed: {(told or ['no message'])[0].removeprefix('[rank0]: ').removeprefix('[rank1]: ')}")
+        return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(n)]
