@@ -325,6 +325,7 @@ class Trainer(Game):
 
     def state_dict(self) -> dict:
         """Everything that decides how the run goes on, as tensors and plain values (`torch.load(weights_only=True)` reads it)."""
+        first, *others = self.team.gather(self.random.get())
         return {
             "step": self.step,
             "images_seen": self.images_seen,
@@ -336,8 +337,8 @@ class Trainer(Game):
             "opt_g": self.opt_g.state_dict(),
             "opt_d": self.opt_d.state_dict(),
             "rng": self.rng.get_state(),
-            "torch_state": self.random.get(),
-            "torch_states": self.team.gather(self.random.get()),  # of each process of the team
+            "torch_state": first,
+            "torch_states_of_others": others,  # of the team, by rank
             "window": self.team.mean(self._window, self.recipe.batch_size),
             "newest": self.team.mean(self.newest, self.recipe.batch_size),
             "history": self.history,
@@ -362,11 +363,11 @@ class Trainer(Game):
                 if not state["exp_avg"].shape == state["exp_avg_sq"].shape == p.shape:
                     raise ValueError(f"{name} is of other weights")
         self.rng.set_state(saved["rng"].cpu())
-        states = saved.get("torch_states", [saved["torch_state"]])
+        states = [saved["torch_state"], *saved.get("torch_states_of_others", [])]
         if self.team.size == len(states):
             self.random.set(states[self.team.rank])
         elif self.team.first:
-            self.random.set(saved["torch_state"])
+            self.random.set(states[0])
         for mine, theirs in ((self._window, saved["window"]), (self.newest, saved["newest"])):
             if mine.shape != theirs.shape:
                 raise ValueError("the numbers of the last steps are missing")
