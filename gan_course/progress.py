@@ -47,7 +47,7 @@ EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order
         "failure_myths": "true or measured otherwise",
     },
     "07": {
-        "average_gradients": "the average gradient", "my_part": "a part of the batch", "stop_together": "stopping together",
+        "my_part": "a part of the batch", "average_gradients": "the average gradient", "stop_together": "stopping together",
         "all_reduce_seconds": "what the messages cost",
     },
 }  # fmt: skip
