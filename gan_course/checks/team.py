@@ -139,7 +139,7 @@ def all_reduce_seconds(answer) -> Verdict:
     """answer(parameters, size, bytes_per_second) → seconds that a ring all-reduce of float32 gradients takes at least."""
 
     def judge(answer):
-        for parameters, size, rate in ((1_000_000, 2, 1e9), (3_000_000, 8, 5e10)):
+        for parameters, size, rate in ((1_000_000, 4, 1e9), (3_000_000, 8, 5e10)):
             value = number(asked(answer, parameters, size, rate))
             right = 2 * (size - 1) / size * 4 * parameters / rate
             close = near(value, rel_tol=1e-3)
