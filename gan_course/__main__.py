@@ -198,10 +198,8 @@ def _generator(name: str):
 
 def sample(args) -> None:
     import numpy as np
-    from PIL import Image
 
-    from gan_course import files, sampling
-    from gan_course.training import checkpoint
+    from gan_course import files, plotting, sampling
 
     out = args.out
     if out.suffix not in (".npy", ".png"):
@@ -210,11 +208,11 @@ def sample(args) -> None:
     images = sampling.sample(_generator(args.generator)[0], args.n, args.seed)
 
     def write(path: Path) -> None:
+        if out.suffix == ".png":
+            plotting.save_grid(images, path, columns=max(1, round(args.n**0.5)))
+            return
         with path.open("wb") as file:
-            if out.suffix == ".npy":
-                np.save(file, images.numpy())
-            else:
-                Image.fromarray(checkpoint.picture(images, max(1, round(args.n**0.5)))).save(file, "PNG")
+            np.save(file, images.numpy())
 
     try:
         files.replace(out, write)

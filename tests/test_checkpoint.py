@@ -13,7 +13,7 @@ import time
 import pytest
 import torch
 
-from gan_course import UserError, data, files
+from gan_course import UserError, data, files, plotting
 from gan_course.__main__ import main
 from gan_course.training import Trainer, checkpoint, recipe
 from gan_course.training.watchers import Score
@@ -208,7 +208,7 @@ def test_a_run_leaves_nothing_of_an_earlier_one_in_its_folder(digits, tmp_path):
 
 def test_a_picture_is_written_once(digits, tmp_path, monkeypatch):
     run = Trainer(MADE, digits, precision="fp32", out=tmp_path).run(steps=20)
-    monkeypatch.setattr(checkpoint, "picture", full)
+    monkeypatch.setattr(plotting, "save_grid", full)
     run.save()
     (tmp_path / "samples" / "step-0000020.png").unlink()
     with pytest.raises(UserError, match="No space"):

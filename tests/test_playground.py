@@ -364,11 +364,11 @@ def test_without_a_front_end_a_picture_and_numbers_stand_in(played):
 
 
 def test_the_field_draws_what_it_is_given():
-    drawn = plotting.field([[0, 0]], [[5, 0], [np.nan, 0]], span=1, alt='a "field" & more', logits=np.eye(6))
+    drawn = plotting.field([[0, 0]], [[5, 0], [np.nan, 0]], alt='a "field" & more', logits=np.eye(6))
     assert "a &quot;field&quot; &amp; more" in drawn.inline() and "M2400 2400h0" in drawn.body
     assert "M4768 2368" in drawn.body  # outside: on the frame
     assert drawn.html().startswith('<img alt="a &quot;field&quot; &amp; more" class="gan-chart"')
-    bare = plotting.field([], [], span=1, alt="", layers=())
+    bare = plotting.field([], [], alt="", layers=())
     assert bare.body.count("<") == 1  # the frame
 
 

@@ -16,7 +16,7 @@ import torch
 from matplotlib.figure import Figure as MatplotlibFigure
 from PIL import Image
 
-from gan_course import UserError, plotting
+from gan_course import UserError, data, plotting
 
 RANDOM = np.random.default_rng(0)
 X = np.linspace(0, 1, 50)
@@ -195,6 +195,23 @@ def test_save_grid_keeps_every_grey(tmp_path):
     ramp = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
     plotting.save_grid(ramp, tmp_path / "ramp.png")
     assert len(np.unique(np.asarray(Image.open(tmp_path / "ramp.png")))) == 256
+
+
+def test_points_become_dots_where_they_lie(tmp_path):
+    plotting.save_grid(np.float32([[0, 0], [-1.2, 1.2], [9, -9], [np.nan, 0]]), tmp_path / "points.png")
+    seen = np.asarray(Image.open(tmp_path / "points.png"))
+    assert seen.shape == (256, 256) and set(np.unique(seen)) == {0, 255}
+    assert [tuple(at) for at in np.argwhere(seen == 0)] == [(0, 0), (128, 128), (255, 255)]  # (row, column): y points up
+
+
+def test_samples_are_drawn_as_their_data_set_keeps_them():
+    digits, ring = data.load("digits"), data.points("ring")
+    images = plotting.samples(digits, digits.data[:20], "of twenty", rows=1, width=300)
+    assert images.alt == "8 images of twenty" and images.png() == plotting.grid(digits.data[:8], width=300).png()
+    plane = plotting.samples(ring, ring.data[:5], side=150)
+    assert "width:150px" in plane.html() and "5 fakes" in plane.alt
+    assert plane.body.count("l64 64") == 2 * 5 and plane.body.count("h0") == 2 * 400  # crosses and dots, each with its halo
+    assert plotting.animation([(0, ring.data[:9]), (20, ring.data[9:20])]).startswith(b"GIF")
 
 
 def test_losses_that_ran_away_are_drawn_by_powers_of_ten():

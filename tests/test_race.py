@@ -74,7 +74,7 @@ def test_points_race_too():
     plane = recipe("mlp-tuned").vary(generator={**small, "noise_dim": 2}, discriminator=small, batch_size=16)
     race = widgets.Race({"ring": Trainer(plane, data.points("ring", 100), precision="fp32")}, lambda _: 1.0, steps=2, n=5)
     race.run()
-    assert "ring: fakes (crosses) from fixed noise at step 2" in race.html() and race.scores == {"ring": 1.0}
+    assert "(crosses) among real points (dots) from fixed noise at step 2 of ring" in race.html() and race.scores == {"ring": 1.0}
 
 
 def test_a_race_has_one_length():

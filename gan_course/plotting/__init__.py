@@ -6,9 +6,9 @@ any device and numpy arrays are both accepted.
 """
 
 from gan_course.plotting.charts import SCORES, bars, cells, curves, histogram, losses
-from gan_course.plotting.field import LAYERS, Drawing, field, traces
+from gan_course.plotting.field import LAYERS, SPAN, Drawing, field, traces
 from gan_course.plotting.figure import DRAWING, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure, beside, number
-from gan_course.plotting.pictures import animation, caption, grid, grids, save_grid
+from gan_course.plotting.pictures import animation, caption, grid, grids, samples, save_grid
 
 __all__ = [
     "DRAWING",
@@ -21,6 +21,7 @@ __all__ = [
     "PALETTE",
     "REAL",
     "SCORES",
+    "SPAN",
     "Drawing",
     "Figure",
     "animation",
@@ -35,6 +36,7 @@ __all__ = [
     "histogram",
     "losses",
     "number",
+    "samples",
     "save_grid",
     "traces",
 ]

@@ -11,6 +11,7 @@ from contourpy import FillType, LineType, contour_generator
 
 from gan_course.plotting.figure import FAKE, INK, REAL, THEME
 
+SPAN = 1.2  # the plane goes from −SPAN to SPAN: `data.points` lie within 1, nearly all
 SIDE = 4800  # units of the drawing: whole numbers are short to write
 LAYERS = {  # what can be switched off → what it is called, and how it looks
     "real": "● real",
@@ -25,11 +26,12 @@ GROUND = "var(--jp-layout-color0, white)"
 
 
 class Drawing(NamedTuple):
-    """An SVG and its alt text: `inline()` for live controls, `html()` as a picture like any other."""
+    """An SVG and its alt text: `inline()` for live controls, `html()` as a picture like any other, `width` pixels wide."""
 
     body: str
     alt: str
     size: tuple[int, int] = (SIDE, SIDE)
+    width: int = 480
 
     def _svg(self, attributes: str) -> str:
         box = f'viewBox="0 0 {self.size[0]} {self.size[1]}" xmlns="http://www.w3.org/2000/svg"'
@@ -39,19 +41,19 @@ class Drawing(NamedTuple):
         """The `<svg>` element; attributes: what else stands in its tag."""
         return self._svg(f'style="display:block;width:100%;height:auto" {attributes}')
 
-    def html(self, width: int = 480) -> str:
-        """An `<img>` element of the given width in pixels, and the style that makes it follow the theme."""
+    def html(self) -> str:
+        """An `<img>` element, and the style that makes it follow the theme."""
         source = base64.b64encode(self._svg(f'style="background:white;color:{INK}"').encode()).decode()
-        style = f"width:{width}px;max-width:100%;height:auto"
+        style = f"width:{self.width}px;max-width:100%;height:auto"
         return (
             f'<img alt="{html.escape(self.alt)}" class="gan-chart" src="data:image/svg+xml;base64,{source}" style="{style}">{THEME}'
         )
 
 
 def field(
-    real, fake, *, span: float, alt: str, logits=None, arrows=None, mesh=None, layers: Sequence[str] = tuple(LAYERS)
+    real, fake, *, alt: str, width: int = 480, logits=None, arrows=None, mesh=None, layers: Sequence[str] = tuple(LAYERS)
 ) -> Drawing:
-    """The plane from −span to span: real points (dots), fakes (crosses), and what is between them.
+    """The plane from −SPAN to SPAN: real points (dots), fakes (crosses), and what is between them.
 
     real, fake: (N, 2). logits (n, n): D on a grid over the whole plane, first index y from below; the ground is blue where D
     says real, orange and hatched where it says fake, deeper in steps of D. arrows (N, 2): drawn from each fake, in the
@@ -60,7 +62,7 @@ def field(
 
     def place(points) -> np.ndarray:
         points = np.asarray(points, np.float64).reshape(*np.shape(points)[:-1] or (0,), 2)
-        x = np.clip(np.nan_to_num(points, posinf=9e9, neginf=-9e9), -span, span) / span
+        x = np.clip(np.nan_to_num(points, posinf=9e9, neginf=-9e9), -SPAN, SPAN) / SPAN
         return np.rint((x * [1, -1] + 1) * SIDE / 2).astype(int)
 
     parts, shown = [], set(layers)
@@ -83,7 +85,7 @@ def field(
         crosses = "".join(f"M{x - 32} {y - 32}l64 64m0-64l-64 64" for x, y in at.tolist())
         parts += [f'<path d="{crosses}" fill="none" stroke="{c}" stroke-width="{w}"/>' for c, w in ((GROUND, 46), (FAKE, 24))]
     frame = f'<rect width="{SIDE}" height="{SIDE}" fill="none" stroke="currentColor" stroke-width="20" stroke-opacity=".5"/>'
-    return Drawing("".join(parts) + frame, alt)
+    return Drawing("".join(parts) + frame, alt, width=width)
 
 
 def _ground(logits: np.ndarray, shown: set[str]) -> list[str]:

@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_course import UserError
+from gan_course.plotting.charts import as_numbers
+from gan_course.plotting.field import SPAN, Drawing, field
 from gan_course.plotting.figure import INK, Figure, beside, few_colours, img, small_png
 
 
@@ -71,8 +73,21 @@ def grids(
     return PictureGrids(panels, columns, room, across, alt)
 
 
+def samples(data, kept, told: str = "", *, rows: int | None = None, width: int = 560, side: int = 480) -> Figure | Drawing:
+    """Samples as their data set keeps them: images (N, C, H, W) as a grid `width` pixels wide, points (N, 2) in the plane.
+
+    data: `Images` or `Points`; 400 of its points stand among the fakes, in a square of `side` pixels. told: what the alt text
+    says after their number. rows: how many rows of images are shown (default: all).
+    """
+    if len(data.shape) == 1:
+        alt = f"{len(kept)} fakes (crosses) among real points (dots) {told}"
+        return field(as_numbers(data.data[:400]), as_numbers(kept), alt=alt.strip(), width=side)
+    kept = kept[: 8 * rows if rows else None]
+    return grid(kept, alt=f"{len(kept)} images {told}".strip(), width=width)
+
+
 def animation(snapshots: Sequence[tuple[int, object]], columns: int = 8, frames: int = 40) -> bytes:
-    """A GIF of `(step, images)` pairs, the step written above each; plays three times, about four seconds each.
+    """A GIF of `(step, samples)` pairs, the step written above each; plays three times, about four seconds each.
 
     At most `frames` snapshots are shown, evenly chosen, first and last among them.
     """
@@ -91,14 +106,26 @@ def animation(snapshots: Sequence[tuple[int, object]], columns: int = 8, frames:
     return out.getvalue()
 
 
-def save_grid(images, path: str | Path, columns: int = 8) -> None:
-    """Write images (N, C, H, W) uint8 to a PNG file as one grid, every grey or colour kept."""
-    Image.fromarray(mosaic(images, columns, 560)[0]).save(path, "PNG")
+def save_grid(samples, path: str | Path, columns: int = 8) -> None:
+    """Write samples to a PNG file as one grid: true size, no gaps, every grey or colour kept, black where there is none."""
+    images = as_bytes(samples)
+    n, c, h, w = images.shape
+    columns = min(columns, n)
+    rows = math.ceil(n / columns)
+    full = np.zeros((rows * columns, c, h, w), np.uint8)
+    full[:n] = images
+    sheet = full.reshape(rows, columns, c, h, w).transpose(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c)
+    Image.fromarray(sheet[:, :, 0] if c == 1 else sheet).save(path, "PNG")
 
 
 def as_bytes(images) -> np.ndarray:
-    """uint8 (N, C, H, W) as a numpy array; anything else is refused with the remedy."""
+    """Images (N, C, H, W) uint8 as a numpy array; points (N, 2) as one image of black dots, 256×256. UserError for others."""
     images = images.detach().cpu().numpy() if hasattr(images, "detach") else np.asarray(images)
+    if images.dtype == np.float32 and images.shape[1:] == (2,):
+        dots = np.full((1, 1, 256, 256), 255, np.uint8)
+        column, row = ((np.clip(np.nan_to_num(images) / SPAN, -1, 1) * [1, -1] / 2 + 0.5) * 255).round().astype(int).T
+        dots[..., row, column] = 0
+        return dots
     if images.dtype != np.uint8:
         raise UserError(f"a grid takes uint8 images, not {images.dtype}; turn [-1, 1] into uint8 with data.denormalise")
     if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:

@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -290,30 +289,13 @@ def _data(data) -> dict:
 
 def _save_samples(folder: Path, trainer) -> None:
     """The pictures that this run has not yet written there; those of an earlier one make room."""
+    from gan_course.plotting import save_grid  # here, since matplotlib takes 0.3 s that a run without a folder need not wait
+
     wanted = {folder / f"step-{step:07d}.png": samples for step, samples in trainer.snapshots}
     for path, samples in wanted.items():
         if path not in trainer.drawn or not path.exists():
-            files.replace(path, lambda p, samples=samples: Image.fromarray(picture(samples)).save(p, format="PNG"))
+            files.replace(path, functools.partial(save_grid, samples))
             trainer.drawn.add(path)
     for path in folder.glob("step-*.png"):
         if path not in wanted:
             path.unlink()
-
-
-def picture(samples: Tensor, columns: int = 8):
-    """Samples as one picture of bytes: images (N, C, H, W) in rows, true size, black where there is none; points as dots.
-
-    → uint8 (height, width), or (height, width, 3) in colour.
-    """
-    samples = samples.cpu()
-    if samples.dim() == 2:
-        dots = torch.full((256, 256), 255, dtype=torch.uint8)
-        column, row = ((samples.clamp(-1.25, 1.25) * torch.tensor([1, -1]) / 2.5 + 0.5) * 255).round().long().T
-        dots[row, column] = 0
-        return dots.numpy()
-    n, c, h, w = samples.shape
-    rows = -(-n // columns)
-    full = torch.zeros(rows * columns, c, h, w, dtype=torch.uint8)
-    full[:n] = samples
-    sheet = full.view(rows, columns, c, h, w).permute(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c).numpy()
-    return sheet[:, :, 0] if c == 1 else sheet

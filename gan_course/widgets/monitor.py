@@ -11,7 +11,6 @@ from gan_course import UserError, plotting
 from gan_course.illness import off_recipe
 from gan_course.losses import LOSSES
 from gan_course.training import Diverged
-from gan_course.training.checkpoint import picture
 from gan_course.training.watchers import MAX_SNAPSHOTS
 from gan_course.widgets import foreground, view
 from gan_course.widgets.controls import button, line, row
@@ -288,12 +287,10 @@ class TrainingMonitor(Driver):
         self.tell(f"saved {where}, next to this notebook", "done")
 
     def _pictures(self) -> list:
-        """The history of the samples as images, the present at its end; points become one image of dots."""
+        """The history of the samples, the present at its end."""
         kept = list(self.trainer.snapshots)
         if not kept or kept[-1][0] != self.trainer.step:
             kept.append((self.trainer.step, self.trainer.snapshot().cpu()))
-        if len(self.trainer.data.shape) == 1:
-            kept = [(step, torch.from_numpy(picture(points))[None, None]) for step, points in kept]
         return kept
 
     @property

@@ -12,7 +12,6 @@ from gan_course.training import Diverged, Trainer
 from gan_course.widgets.controls import in_notebook, line
 
 TURN = 4.0  # seconds of training a turn, fewer where the race is short: every run moves, and a busy minute hits them all
-SHOWN = 8
 
 
 class Race:
@@ -110,10 +109,7 @@ class Race:
         bar = f'<progress value="{self.done(name):.3f}" max="1" aria-label="{label}" style="width:110px"></progress>'
         mark = "✔ " if name in self._scores and name not in self._trouble else ""
         pictures = ""
-        if run.snapshots and len(run.data.shape) == 1:
-            alt = f"{name}: fakes (crosses) from fixed noise at step {run.step:,}, real points as dots"
-            pictures = plotting.field(run.data.data[:400].cpu(), run.snapshot().cpu(), span=1.2, alt=alt).html(150)
-        elif run.snapshots:
-            alt = f"{name}: {SHOWN} images from fixed noise at step {run.step:,}"
-            pictures = plotting.grid(run.snapshot()[:SHOWN].cpu(), columns=SHOWN, width=300, alt=alt).html()
+        if run.snapshots:
+            told = f"from fixed noise at step {run.step:,} of {name}"
+            pictures = plotting.samples(run.data, run.snapshot(), told, rows=1, width=300, side=150).html()
         return f"<div>{mark}<b>{label}</b><br>{html.escape(self._told(name))}</div>{bar}<div>{pictures}</div>"

@@ -159,10 +159,11 @@ def samples(trainer, images, step: int, verdict: Verdict | None = None, chosen: 
 
 
 def _points(trainer, points, step: int, verdict: Verdict | None) -> str:
-    told = f"{len(points)} fakes (crosses) from the same noise at step {step:,}, real points as dots"
+    told = f"from the same noise at step {step:,}"
     if verdict is not None:
         told += f"; D takes {int((verdict.outputs > 0.5).sum())} fakes for real"
-    return plotting.field(trainer.data.data[:400].cpu(), points, span=1.2, alt=told + ".").html(DOWN) + _small(told)
+    drawing = plotting.samples(trainer.data, points, told, side=DOWN)
+    return drawing.html() + _small(drawing.alt)
 
 
 def real(trainer, images) -> str:

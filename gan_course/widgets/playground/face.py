@@ -8,10 +8,11 @@ import numpy as np
 
 from gan_course import UserError, data, plotting
 from gan_course.losses import LOSSES
+from gan_course.plotting import SPAN
 from gan_course.widgets.controls import button, in_notebook, line, row
 from gan_course.widgets.driver import Driver
 from gan_course.widgets.playground import drawing, words
-from gan_course.widgets.playground.game import BUGS, FRAMES, SPAN, Game, Unwritten, course_steps
+from gan_course.widgets.playground.game import BUGS, FRAMES, Game, Unwritten, course_steps
 
 DRAWN = "drawn"
 DATA = {"ring": "ring of 8", "grid": "grid of 25", "moons": "two moons", "spiral": "spiral", "line": "line", DRAWN: "drawn by you"}
@@ -247,7 +248,7 @@ class Playground(Driver):
         real = self.game.points.data[: 0 if cleared else 200].numpy()
         alt = words.describe(DATA[self._settings["data"]], frame, self.game.points.modes, SPAN)
         return plotting.field(
-            real, frame.fake, span=SPAN, alt=alt, logits=frame.logits, arrows=arrows, mesh=frame.mesh,
+            real, frame.fake, alt=alt, logits=frame.logits, arrows=arrows, mesh=frame.mesh,
             layers=self._settings["layers"],
         )  # fmt: skip
 

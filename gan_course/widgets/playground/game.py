@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from gan_course import UserError, models, sampling
 from gan_course.evaluation.modes import NEAR
 from gan_course.losses import LOSSES
+from gan_course.plotting import SPAN
 
-SPAN = 1.2  # the plane goes from −SPAN to SPAN
 BATCH, SCORED, FAKES = 128, 1000, 128  # points a step, fakes that are counted near a mode, and that are shown
 G_OPTIONS = {"noise_dim": 2, "widths": (64, 64), "slope": 0.2, "output": "none"}
 D_OPTIONS = {"widths": (64, 64), "dropout": 0.0}
