@@ -32,8 +32,8 @@
 # | scale | time | what happens |
 # |---|---|---|
 # | `smoke` | under {{smoke_minutes}} | a few steps, to test the notebook: no digits yet |
-# | `cpu` | about {{cpu_minutes}}, first digits after 3 | 90 s of live training, then seven recipes of 60 s each |
-# | `gpu` | about {{gpu_minutes}} | the same with more steps in the same seconds, scored on 50,000 samples |
+# | `cpu` | about {{cpu_minutes}}, first digits after 3 | {{cpu_seconds}} of live training, then {{rungs}} recipes of {{cpu_rung_seconds}} each |
+# | `gpu` | about {{gpu_minutes}} | the same with more steps in the same seconds, scored on {{gpu_n_eval}} samples |
 #
 # **Part A** ends with your first digits. **Part B** explains what you saw and makes it better.
 #
@@ -308,7 +308,7 @@ widgets.train(first, steps=budget.rung_steps, seconds=None if budget.rung_steps 
 plotting.grid(first.sample(64), title="Your code drew these" if yours else "Drawn by the finished steps")
 
 # %% [markdown]
-# At `cpu` scale the first strokes show after half a minute, in few different shapes. That is the recipe and the short time, not your code: the same steps with ninety seconds, below, go further. Everything below is the same game, made faster and easier to watch.
+# At `cpu` scale the first strokes show after {{further_seconds}}, in few different shapes. That is the recipe and the short time, not your code: the same steps with {{cpu_seconds}}, below, go further. Everything below is the same game, made faster and easier to watch.
 #
 # Here is the finished form of what you wrote. `Trainer` keeps the data, both networks and both optimisers; the two methods below are all there is to GAN training.
 
@@ -632,7 +632,7 @@ plotting.bars(scores, xlabel="Fréchet distance (0 is the same), logarithmic", l
 # Your run lies between the two, and on this logarithmic axis each factor of ten is equally long. (On built-in stand-ins and at `smoke` scale the bars say little: the sets are small.)
 #
 # ## A ladder of recipes
-# What would make it better? Seven recipes, each with **one idea** more than the one before (two rungs change two numbers: which of them did it?), each trained for the same seconds on your machine.
+# What would make it better? Below stand {{rungs}} recipes, each with **one idea** more than the one before (two rungs change two numbers: which of them did it?), each trained for the same seconds on your machine.
 #
 # | rung | change | idea |
 # |---|---|---|

@@ -31,8 +31,8 @@
 # | scale | time | what happens |
 # |---|---|---|
 # | `smoke` | under {{smoke_minutes}} | a few steps per network, to test the notebook |
-# | `cpu` | about {{cpu_minutes}} | five generators of 800 steps each |
-# | `gpu` | about {{gpu_minutes}} | the same with 4,000 steps each |
+# | `cpu` | about {{cpu_minutes}} | five generators of {{cpu_steps}} steps each |
+# | `gpu` | about {{gpu_minutes}} | the same with {{gpu_steps}} steps each |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
@@ -233,7 +233,7 @@ def dead_units(pre):
 checks.dead_units(dead_units)
 
 # %% [markdown]
-# `models.dead_units` counts them in every layer of a network. Too large a learning rate is one way to get them. Three discriminators learn for 60 steps at
+# `models.dead_units` counts them in every layer of a network. Too large a learning rate is one way to get them. Three discriminators learn for {{cpu_rung_steps}} steps at
 # thirty times the usual rate, each against its own G, which stands still. The largest share in any layer, three seeds each:
 
 # %%

@@ -31,8 +31,8 @@
 # | scale | time | what happens |
 # |---|---|---|
 # | `smoke` | under {{smoke_minutes}} | a few steps per network, to test the notebook |
-# | `cpu` | about {{cpu_minutes}} | 10,000 images: 90 s of live training, six short runs with and without a rule, 90 s of the remedy |
-# | `gpu` | about {{gpu_minutes}} | all 50,000 images, ten minutes each, the large networks |
+# | `cpu` | about {{cpu_minutes}} | {{cpu_images}} images: {{cpu_seconds}} of live training, {{rungs}} short runs with and without a rule, {{cpu_seconds}} of the remedy |
+# | `gpu` | about {{gpu_minutes}} | all 50,000 images, {{gpu_seconds}} each, the large networks |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
@@ -420,7 +420,7 @@ widgets.train(first, steps=budget.rung_steps, seconds=None if budget.rung_steps 
 plotting.grid(first.sample(32), title="Your blocks drew these" if yours else "Drawn by the finished networks")
 
 # %% [markdown]
-# Half a minute is short: at `cpu` scale these are patches of light and dark under a coloured grid: the two transposed convolutions before your last block can still draw one. The live run below takes longer and is scored.
+# {{further_seconds}} are short: at `cpu` scale these are patches of light and dark under a coloured grid: the two transposed convolutions before your last block can still draw one. The live run below takes longer and is scored.
 #
 # ## A judge for colour images
 # The [Fréchet distance]({{docs}}/glossary.md#fréchet-distance) of lesson 01, on the features of another small classifier, one for these images:
@@ -491,7 +491,7 @@ for step, images in [*moments, ("real", cifar.data[:64])]:
     print(f"step {step:>4}: grid {grid_share(images):5.1%}, brightness ± {brightness:4.1f}, colour ± {colour:4.1f}")
 
 # %% [markdown]
-# At `cpu` scale a grey grid with light and dark patches comes first; colours lag behind at first and catch up by the end. One and a half minutes do not make objects. And mind the grid, which is there at the end again:
+# At `cpu` scale a grey grid with light and dark patches comes first; colours lag behind at first and catch up by the end. {{cpu_seconds}} do not make objects. And mind the grid, which is there at the end again:
 # the kernel is 4, every pixel is reached equally often, and yet odd and even pixels differ, for their weights do. An even overlap is a fair start; G has to learn the rest.
 #
 # ## With and without

@@ -31,8 +31,8 @@
 # | scale | time | what happens |
 # |---|---|---|
 # | `smoke` | under {{smoke_minutes}} | a few steps, hundreds of samples: the notebook is tested, the numbers say little |
-# | `cpu` | about {{cpu_minutes}} | two runs of 40 s each, scores on up to 10,000 samples |
-# | `gpu` | about {{gpu_minutes}} | two runs of 60 s each, scores on up to 50,000 samples |
+# | `cpu` | about {{cpu_minutes}} | {{rungs}} runs of {{cpu_rung_seconds}} each, scores on up to {{cpu_n_eval}} samples |
+# | `gpu` | about {{gpu_minutes}} | {{rungs}} runs of {{gpu_rung_seconds}} each, scores on up to {{gpu_n_eval}} samples |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 

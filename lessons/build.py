@@ -26,6 +26,7 @@ from nbclient import NotebookClient
 from nbconvert.preprocessors import TagRemovePreprocessor
 
 from gan_course.scale import LESSONS as TABLE
+from gan_course.scale import SCALES
 
 LESSONS = Path(__file__).resolve().parent
 ROOT = LESSONS.parent
@@ -51,6 +52,7 @@ if "google.colab" in sys.modules:  # only on Colab
     if not torch.cuda.is_available():
         print("No GPU here. To switch one on: Runtime > Change runtime type > T4 GPU > Save, then run from the top.")"""
 CELL_SECONDS = 1800
+COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def lessons() -> list[str]:
@@ -100,6 +102,17 @@ def minutes(name: str, scale: str) -> str:
     """How long a lesson takes at a scale, by the table of lessons."""
     value = TABLE[name[:2]].minutes[scale] if name[:2] in TABLE else 0
     return "30 s" if scale == "smoke" and value < 0.5 else f"{value:g} min" + (", an estimate" if scale == "gpu" else "")
+
+
+def figures(name: str) -> dict[str, str]:
+    """What the table of lessons knows of one, by placeholder: {{cpu_minutes}}, {{cpu_rung_seconds}}, {{gpu_n_eval}}, {{rungs}} …"""
+    found = {f"{scale}_minutes": minutes(name, scale) for scale in SCALES}
+    if row := TABLE.get(name[:2]):
+        found |= {what: COUNTS[getattr(row, what)] for what in ("rungs", "live_runs")}
+        numbers = {"further_seconds": row.further_seconds}
+        numbers |= {f"{scale}_{what}": n for scale, budget in row.budgets.items() for what, n in vars(budget).items()}
+        found |= {what: f"{n:,.0f}" + " s" * what.endswith("seconds") for what, n in numbers.items() if n}
+    return {f"{{{{{what}}}}}": told for what, told in found.items()}
 
 
 def glossary() -> dict[str, tuple[str, str]]:
@@ -207,7 +220,7 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
         "{{repository}}": repository(),
         "{{ref}}": ref(),
         "{{docs}}": relative("docs", folder),
-        **{f"{{{{{scale}_minutes}}}}": minutes(name, scale) for scale in ("smoke", "cpu", "gpu")},
+        **figures(name),
     }
     notebook, _ = TagRemovePreprocessor(remove_cell_tags={VERSIONS[folder]}).preprocess(notebook, {})
     learners, seen = folder == "notebooks", set()  # a learner's verdict changes with the answer: it is not compared
@@ -221,6 +234,8 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
         cell.source = re.sub(link, lambda found: term_link(found, terms, folder), cell.source)
         for placeholder, text in fill.items():
             cell.source = cell.source.replace(placeholder, text)
+        if cell.cell_type == "markdown" and (left := re.search(r"\{\{\w+_\w+\}\}", cell.source)):
+            raise SystemExit(f"{path}: nothing fills {left[0]}")
         if cell.cell_type == "code" and "widgets.Prediction(" in cell.source:
             cell.source = seal(cell.source)
         cell.id = key = cell_id(key)

@@ -11,6 +11,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from gan_course import widgets
+from gan_course.scale import LESSONS
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = """# %% [markdown]
@@ -58,6 +59,18 @@ def test_learner_and_solution_differ_in_one_cell_and_share_ids(builder):
     tags = [c.metadata.get("tags") for c in learner.cells]
     assert tags == [None, None, ["stub"], ["check"], ["nbval-check-output"], None, None, None]
     assert solution.cells[3].metadata.tags == ["check", "nbval-check-output"]
+
+
+def test_figures_come_from_the_table_of_lessons(builder, tmp_path):
+    lesson = LESSONS["01"]
+    told = "# %% [markdown]\n# {{rungs}} of {{cpu_rung_seconds}}, {{gpu_n_eval}} samples, {{cpu_minutes}}, {{further_seconds}}\n"
+    (tmp_path / "lessons" / "01_a.py").write_text(told)
+    budgets = lesson.budgets
+    wanted = f"{budgets['cpu'].rung_seconds} s, {budgets['gpu'].n_eval:,} samples, {lesson.minutes['cpu']} min, 30 s"
+    assert builder.build("01_a", "notebooks").cells[0].source == f"seven of {wanted}"
+    (tmp_path / "lessons" / "01_a.py").write_text("# %% [markdown]\n# {{cpu_rung_steps}}, which are not in the budget\n")
+    with pytest.raises(SystemExit, match=r"nothing fills .*cpu_rung_steps"):
+        builder.build("01_a", "notebooks")
 
 
 def test_badges_point_to_the_repository(builder):
@@ -199,7 +212,6 @@ def test_a_term_is_explained_where_it_stands_and_in_the_glossarys_notebook(build
 
 
 def test_the_readmes_table_is_written_from_the_table_of_lessons(builder, tmp_path):
-    from gan_course.scale import LESSONS
 
     assert {lesson.name: f"{lesson.number} {lesson.title}" for lesson in LESSONS.values()} == {
         path.stem: re.search(r"(?m)^# # (.+)$", path.read_text(encoding="utf-8"))[1] for path in ROOT.glob("lessons/[0-9]*.py")

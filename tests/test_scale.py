@@ -1,6 +1,7 @@
 """Scales and the table of lessons, which must say what the lessons do."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,41 @@ def test_the_table_counts_the_timed_runs_that_the_lesson_makes(lesson):
 def test_the_table_names_the_data_that_the_lesson_trains_on(lesson):
     calls = [call for call in of(trees()[lesson.name], ast.Call) if ast.unparse(call.func) == "data.load"]
     assert ({call.args[0].value for call in calls} - {"shapes"} or {""}) == {lesson.data}
+
+
+SPOKEN = {30: "thirty seconds|half a minute", 60: "sixty seconds|(a|one) minute", 90: "ninety seconds|one and a half minutes"}
+SPOKEN |= {40: "forty seconds", 45: "forty-five seconds", 120: "two minutes", 600: "ten minutes"}
+COUNTED = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def figures(lesson) -> str:
+    """A pattern of the ways in which a lesson's prose could type what the table of lessons holds."""
+    budgets = [budget for name, budget in lesson.budgets.items() if name != "smoke"]
+    seconds = {lesson.further_seconds, *(s for b in budgets for s in (b.seconds, b.rung_seconds))} - {0, None}
+    ways = [rf"{s:g} ?(s|seconds)\b|{SPOKEN.get(s, '$^')}" + (rf"|{s / 60:g} min" if s % 60 == 0 else "") for s in seconds]
+    ways += [rf"{n:,} images" for n in {b.images for b in budgets} - {None}]
+    ways += [rf"{n:,} steps" for n in {steps for b in budgets for steps in (b.steps, b.rung_steps)} - {None}]
+    ways += [rf"{n:,} samples" for n in {b.n_eval for b in budgets}]
+    if lesson.rungs > 2:  # of two, "the two runs" is told everywhere
+        ways.append(rf"({lesson.rungs}|{COUNTED[lesson.rungs]}) (short )?(recipes|runs|rungs)")
+    return rf"(?i)(?<![\d,.])\b({'|'.join(ways)})"
+
+
+@pytest.mark.parametrize("lesson", [row for row in scale.LESSONS.values() if row.budgets], ids=lambda row: row.number)
+def test_prose_types_no_figure_that_the_table_holds(lesson):
+    source = (LESSONS / f"{lesson.name}.py").read_text(encoding="utf-8")
+    prose = " ".join(re.findall(r"(?m)^# (.*)$", source)).replace("**", "")
+    prose = re.sub(r"`[^`]*`", "", prose)  # a command is the reader's to run
+    typed = re.search(figures(lesson), prose)
+    assert not typed, f"{prose[max(0, typed.start() - 40) : typed.end() + 20]!r}: write the placeholder (CONTRIBUTING.md)"
+
+
+def test_a_typed_figure_is_found():
+    lesson = scale.LESSONS["01"]
+    for told in ("of 60 s each", "Half a minute later", "seven recipes", "Seven recipes", "on 50,000 samples", "90 seconds"):
+        assert re.search(figures(lesson), told), told
+    for told in ("160 s", "150,000 samples", "six recipes", "50,000 images"):
+        assert not re.search(figures(lesson), told), told
 
 
 def test_a_lesson_has_minutes_and_a_budget_at_every_scale_or_none():
