@@ -82,14 +82,17 @@ def train(args) -> None:
 
 def _train(args, folder: Path) -> None:
     from gan_course import data, scale
-    from gan_course.training import Diverged, Score, Trainer, checkpoint, recipe
+    from gan_course.models import ARCHITECTURES
+    from gan_course.training import Diverged, Score, checkpoint, recipe, trainer_for
 
     checkpoint.sweep(folder)
     given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
     at = args.scale or (given["notes"].get("scale") if given else None) or scale.name()
     name, limit = (given["data"]["name"], given["data"]["n"]) if given else ("mnist", None)
-    images = data.load(args.data or name, limit=args.limit or limit, device=scale.device(args.device))
     asked = recipe(args.name, at)
+    size = ARCHITECTURES[asked.architecture].size
+    images = data.load(args.data or name, limit=args.limit or limit, device=scale.device(args.device), size=size)
+    trainer_of = trainer_for(asked)
     if args.batch_size:
         asked = asked.vary(batch_size=args.batch_size)
     how = {"out": folder, "notes": {"scale": at, "command": args.typed}}
@@ -100,9 +103,9 @@ def _train(args, folder: Path) -> None:
         how["watch"] = [Score(evaluation.Reference(images, judge).frechet, args.score_every)]
     if given:
         kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
-        trainer = Trainer.resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
+        trainer = trainer_of.resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
     else:
-        trainer = Trainer(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
+        trainer = trainer_of(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
         steps, seconds = scale.training(at)
@@ -157,7 +160,7 @@ def compare(args) -> None:
     for seed in args.seeds:
         for made_with in recipes:
             notes = {"scale": at, "command": args.typed}
-            trainer = training.Trainer(made_with, images, seed=seed, precision=args.precision, notes=notes)
+            trainer = training.trainer_for(made_with)(made_with, images, seed=seed, precision=args.precision, notes=notes)
             try:
                 trainer.run(seconds=args.seconds)
             except training.Diverged as error:
@@ -196,6 +199,26 @@ def _generator(name: str):
     return G, G.card["data"].split(",")[0]
 
 
+def _classes(G, asked: str | None) -> list[int]:
+    """Class indices that --classes asks for: names, indices and ranges of them, such as 3 or 0-9 or cat,dog; all without it."""
+    n, names = getattr(G, "n_classes", 0), getattr(G, "classes", ())
+    if not asked:
+        return list(range(n))
+    if not n:
+        raise UserError("this generator knows no classes; leave --classes out")
+    wanted = []
+    for part in asked.split(","):
+        low, _, high = part.partition("-")
+        if part in names:
+            wanted.append(names.index(part))
+        elif low.isdecimal() and (high or low).isdecimal() and int(low) <= int(high or low) < n:
+            wanted += range(int(low), int(high or low) + 1)
+        else:
+            there_are = f"0 to {n - 1}" + (f": {', '.join(names)}" if names else "")
+            raise UserError(f"no class {part!r}; there are {there_are}")
+    return wanted
+
+
 def sample(args) -> None:
     import numpy as np
 
@@ -205,11 +228,15 @@ def sample(args) -> None:
     if out.suffix not in (".npy", ".png"):
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
     writable(out.parent)
-    images = sampling.sample(_generator(args.generator)[0], args.n, args.seed)
+    G = _generator(args.generator)[0]
+    wanted = _classes(G, args.classes)
+    n = args.n or (8 * len(wanted) if args.classes else 64)
+    images = sampling.sample(G, n, args.seed, sampling.in_turn(wanted, n) if wanted else None)
+    columns = len(wanted) if args.classes and len(wanted) > 1 else max(1, round(n**0.5))
 
     def write(path: Path) -> None:
         if out.suffix == ".png":
-            plotting.save_grid(images, path, columns=max(1, round(args.n**0.5)))
+            plotting.save_grid(images, path, columns=columns)
             return
         with path.open("wb") as file:
             np.save(file, images.numpy())
@@ -228,9 +255,21 @@ def evaluate(args) -> None:
     if name is None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     judge = features.Inception(args.inception) if args.inception else features.classifier(name)
-    fake = sampling.sample(G, args.n, args.seed)
-    score = evaluation.score(fake, data.load(name), data.load(name, split="test"), judge, args.seed)
-    print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
+    size = G.image_shape[1]
+    train, test, wanted = data.load(name, size=size), data.load(name, split="test", size=size), _classes(G, None)
+    y = sampling.in_turn(wanted, args.n) if wanted else None
+    fake = sampling.sample(G, args.n, args.seed, y)
+    score = evaluation.score(fake, train, test, judge, args.seed)
+    report, text = score.as_dict() | {"generator": args.generator}, evaluation.table(score)
+    if wanted:
+        classes = evaluation.per_class(fake, y, train, test, judge)
+        report["per_class"], text = [row._asdict() for row in classes], f"{text}\n{evaluation.class_table(classes)}"
+    if args.accuracy:
+        if not wanted:
+            raise UserError(f"--accuracy needs a conditional generator: {args.generator} knows no classes")
+        accuracy = evaluation.classifier_accuracy(fake, y, train, test, args.seed)
+        report["classifier_accuracy"], text = accuracy._asdict(), f"{text}\n{evaluation.accuracy_line(accuracy)}"
+    print(json.dumps(report) if args.json else text)
 
 
 def classifier(args) -> None:

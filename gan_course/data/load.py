@@ -6,16 +6,21 @@ from pathlib import Path
 import torch
 
 from gan_course import UserError
-from gan_course.data import download, files, standins
+from gan_course.data import download, files, pictures, standins
 from gan_course.data.files import FILES, folders
 from gan_course.data.images import Images
+from gan_course.settings import place
 
 NAMES = ("mnist", "cifar10", "digits", "shapes")
 SPLITS = ("train", "test")
 
 
-def load(name: str, split: str = "train", limit: int | None = None, device="cpu", fallback: str | None = None) -> Images:
+def load(
+    name: str, split: str = "train", limit: int | None = None, device="cpu", fallback: str | None = None, size: int | None = None
+) -> Images:
     """One split ("train" or "test") of "mnist", "cifar10", "digits" or "shapes", all of it on `device`.
+
+    Any other name is that of a folder of your own pictures (`pictures.read`), which become size × size pixels.
 
     MNIST and CIFAR-10 are looked for in `GAN_COURSE_DATA`, then in the user's cache folder, then downloaded there
     (never with `GAN_COURSE_OFFLINE=1`). If they cannot be had, `fallback` ("digits", "shapes") is loaded instead and one
@@ -23,8 +28,10 @@ def load(name: str, split: str = "train", limit: int | None = None, device="cpu"
 
     Raises UserError for an unknown name or split, a damaged file, or data that cannot be had and no fallback.
     """
+    own = name not in NAMES
+    if own and not place(name).is_dir():
+        raise UserError(f"no data set called {name!r}; there are: {', '.join(NAMES)}, or a folder of pictures")
     for value, choices, what in (
-        (name, NAMES, "data set"),
         (split, SPLITS, "split"),
         (fallback or "digits", NAMES[2:], "stand-in"),
     ):
@@ -32,7 +39,9 @@ def load(name: str, split: str = "train", limit: int | None = None, device="cpu"
             raise UserError(f"no {what} called {value!r}; there are: {', '.join(choices)}")
     if limit is not None and limit < 1:
         raise UserError(f"limit={limit} leaves no images; give 1 or more, or None for all")
-    if name in FILES:
+    if own:
+        images = pictures.read(place(name), split, size)
+    elif name in FILES:
         try:
             images = _read(name, split, *_find(name))
         except download.Unavailable as error:

@@ -1,10 +1,10 @@
 """Conditional training (Mirza and Osindero 2014): G is asked for a class, D is told the class and judges both together."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gan_course import UserError
+from gan_course.sampling import in_turn
 from gan_course.training.recipes import Recipe
 from gan_course.training.trainer import Trainer
 
@@ -15,6 +15,11 @@ def for_classes(recipe: Recipe, data) -> Recipe:
         raise UserError(f"{data.name} has no classes to ask for, and {recipe.name} is conditional: take an unconditional recipe")
     n = {"n_classes": len(data.classes)}
     return recipe.vary(generator=n, discriminator=n)
+
+
+def trainer_for(recipe: Recipe) -> type[Trainer]:
+    """What trains a recipe: `ConditionalTrainer` where its generator takes classes."""
+    return ConditionalTrainer if recipe.generator.get("n_classes") else Trainer
 
 
 class ConditionalTrainer(Trainer):
@@ -76,4 +81,4 @@ class ConditionalTrainer(Trainer):
 
     def classes(self, n: int) -> Tensor:
         """All classes in turn, (n,): with eight columns and more classes each column mixes them, with as many it is one."""
-        return torch.arange(n, device=self.device) % len(self.data.classes)
+        return in_turn(range(len(self.data.classes)), n).to(self.device)
