@@ -201,7 +201,10 @@ def _generator(name: str):
 
 def _classes(G, asked: str | None) -> list[int]:
     """Class indices that --classes asks for: names, indices and ranges of them, such as 3 or 0-9 or cat,dog; all without it."""
-    n, names = getattr(G, "n_classes", 0), getattr(G, "classes", ())
+    from gan_course import sampling
+
+    names = sampling.class_names(G)
+    n = len(names)
     if not asked:
         return list(range(n))
     if not n:
@@ -214,8 +217,7 @@ def _classes(G, asked: str | None) -> list[int]:
         elif low.isdecimal() and (high or low).isdecimal() and int(low) <= int(high or low) < n:
             wanted += range(int(low), int(high or low) + 1)
         else:
-            there_are = f"0 to {n - 1}" + (f": {', '.join(names)}" if names else "")
-            raise UserError(f"no class {part!r}; there are {there_are}")
+            raise UserError(f"no class {part!r}; there are 0 to {n - 1}: {', '.join(names)}")
     return wanted
 
 

@@ -57,6 +57,11 @@ def in_turn(classes: Iterable[int], n: int) -> Tensor:
     return wanted[torch.arange(n) % len(wanted)]
 
 
+def class_names(G: nn.Module) -> tuple[str, ...]:
+    """The classes that a generator can be asked for, by the names that its file gives or by number; () where it takes none."""
+    return getattr(G, "classes", ()) or tuple(map(str, range(getattr(G, "n_classes", 0))))
+
+
 class Asked(nn.Module):
     """A conditional generator that is always asked for the same: takes z alone, as an unconditional one does.
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from gan_course import UserError, data, evaluation, features, latent, models
+from gan_course import UserError, data, evaluation, features, latent, models, widgets
 from gan_course.__main__ import main
 from gan_course.features import Plan
 from gan_course.models.networks import ClassNorm
@@ -226,6 +226,44 @@ def test_evaluate_tells_of_every_class(trained, capsys):
     assert {row["n"] for row in told["per_class"]} == {20} and told["n_fake"] == 200
     assert main(["evaluate", "mlp-tuned-mnist", "--data", "digits", "--n", "100", "--accuracy"]) == 2
     assert "conditional generator" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- widgets
+
+
+@pytest.fixture
+def G(digits):
+    return ConditionalTrainer(recipe("cgan-mnist"), digits).G.eval()
+
+
+def test_the_explorer_asks_for_a_class_with_the_same_z(G):
+    explorer = widgets.NoiseExplorer(G, n=2)
+    assert explorer.box is not None
+    before = explorer.images([0.0, 0.0])
+    html = explorer._picture.value
+    explorer._class.value = 7
+    assert torch.equal(explorer.images([0.0, 0.0]), sample(G, 1, y=7)) and not torch.equal(before, sample(G, 1, y=7))
+    assert explorer._picture.value != html and "Class 7." in explorer._words.value
+    plain = widgets.NoiseExplorer(models.build("mlp", (1, 28, 28))[0].eval(), n=2)
+    assert plain._class not in plain.box.children[1].children[0].children if plain.box is not None else False
+
+
+def test_a_walk_begins_and_ends_at_its_classes(G):
+    walk = widgets.ClassWalk(G, 3, 8, seed=0)
+    ends = walk.images(walk.mixtures(torch.tensor([0.0, 0.5, 1.0])))
+    assert torch.equal(ends[0], sample(G, 1, y=3)[0]) and torch.equal(ends[2], sample(G, 1, y=8)[0])
+    assert not torch.equal(ends[1], ends[0]) and not torch.equal(ends[1], ends[2])
+    assert walk.mixtures(torch.tensor([0.25])).tolist() == [[0, 0, 0, 0.75, 0, 0, 0, 0, 0.25, 0]]
+    static = walk.picture()
+    assert "the way from class 3 to class 8" in static and "each of the classes 0, 1" in static  # for a screen reader
+    assert walk.box is not None
+    walk._slider.value = 0.25
+    assert "75% of class 3, 25% of class 8" in walk._words.value
+    before = walk._picture.value
+    walk.renew()
+    assert walk._picture.value != before
+    with pytest.raises(UserError, match="takes no classes"):
+        widgets.ClassWalk(models.build("mlp", (1, 28, 28))[0])
 
 
 # ---------------------------------------------------------------- own pictures
