@@ -9,17 +9,23 @@ from gan_course import UserError
 from gan_course.data import download, files, pictures, standins
 from gan_course.data.files import FILES, folders
 from gan_course.data.images import Images
+from gan_course.data.points import SHAPES, Points, points
+from gan_course.data.stacked import stack
 from gan_course.settings import place
 
+STACKED = {"stacked-mnist": "mnist", "stacked-digits": "digits"}
+N_STACKED = 20_000  # 47 MB; the published sets have 50,000 and more
+N_POINTS = 10_000  # so many that D does not learn them by heart
 NAMES = ("mnist", "cifar10", "digits", "shapes")
 SPLITS = ("train", "test")
 
 
 def load(
     name: str, split: str = "train", limit: int | None = None, device="cpu", fallback: str | None = None, size: int | None = None
-) -> Images:
+) -> Images | Points:
     """One split ("train" or "test") of "mnist", "cifar10", "digits" or "shapes", all of it on `device`.
 
+    Also "stacked-mnist" and "stacked-digits" (see `stack`), and `points` by name; of these, which are drawn, `limit` is how many.
     Any other name is that of a folder of your own pictures (`pictures.read`), which become size × size pixels.
 
     MNIST and CIFAR-10 are looked for in `GAN_COURSE_DATA`, then in the user's cache folder, then downloaded there
@@ -28,9 +34,10 @@ def load(
 
     Raises UserError for an unknown name or split, a damaged file, or data that cannot be had and no fallback.
     """
-    own = name not in NAMES
+    known = (*NAMES, *STACKED, *SHAPES)
+    own = name not in known
     if own and not place(name).is_dir():
-        raise UserError(f"no data set called {name!r}; there are: {', '.join(NAMES)}, or a folder of pictures")
+        raise UserError(f"no data set called {name!r}; there are: {', '.join(known)}, or a folder of pictures")
     for value, choices, what in (
         (split, SPLITS, "split"),
         (fallback or "digits", NAMES[2:], "stand-in"),
@@ -39,6 +46,10 @@ def load(
             raise UserError(f"no {what} called {value!r}; there are: {', '.join(choices)}")
     if limit is not None and limit < 1:
         raise UserError(f"limit={limit} leaves no images; give 1 or more, or None for all")
+    if name in SHAPES:
+        return points(name, limit or N_POINTS, SPLITS.index(split), device)
+    if name in STACKED:
+        return stack(load(STACKED[name], split, fallback=fallback), limit or N_STACKED).to(device)
     if own:
         images = pictures.read(place(name), split, size)
     elif name in FILES:

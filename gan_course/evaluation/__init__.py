@@ -3,7 +3,7 @@
 from gan_course.evaluation.classes import Spread, class_shares, classifier_score, missing_modes
 from gan_course.evaluation.conditional import Accuracy, ClassScore, accuracy_line, class_table, classifier_accuracy, per_class
 from gan_course.evaluation.frechet import Moments, frechet_distance, moments
-from gan_course.evaluation.modes import modes_covered
+from gan_course.evaluation.modes import Modes, modes_covered, point_modes, reverse_kl, stacked_modes
 from gan_course.evaluation.neighbours import Overlap, kernel_distance, nearest, overlap
 from gan_course.evaluation.protocol import NEIGHBOURS, Protocol, Reference, Score, score, table
 
@@ -11,6 +11,7 @@ __all__ = [
     "NEIGHBOURS",
     "Accuracy",
     "ClassScore",
+    "Modes",
     "Moments",
     "Overlap",
     "Protocol",
@@ -30,6 +31,9 @@ __all__ = [
     "nearest",
     "overlap",
     "per_class",
+    "point_modes",
+    "reverse_kl",
     "score",
+    "stacked_modes",
     "table",
 ]

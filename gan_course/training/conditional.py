@@ -29,6 +29,8 @@ class ConditionalTrainer(Trainer):
     """
 
     def __init__(self, recipe: Recipe, data, **given):
+        if recipe.packing > 1:
+            raise UserError(f"packing={recipe.packing} joins samples of several classes; use packing=1 with classes")
         super().__init__(for_classes(recipe, data), data, **given)
 
     @classmethod
@@ -46,6 +48,7 @@ class ConditionalTrainer(Trainer):
         self.opt_d.zero_grad()
         loss_d.backward()
         self.opt_d.step()
+        self.clip_weights()
         self.note(loss_d=loss_d, d_real=logits_real.sigmoid().mean(), d_fake=logits_fake.sigmoid().mean())
 
     def g_step(self) -> None:
