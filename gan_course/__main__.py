@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from gan_course import UserError
+from gan_course.interruption import ends_like_interrupt
 from gan_course.options import complain, parser
 from gan_course.settings import place, writable
 
@@ -83,7 +84,7 @@ def train(args) -> None:
 def _train(args, folder: Path) -> None:
     from gan_course import data, scale
     from gan_course.models import ARCHITECTURES
-    from gan_course.training import Diverged, Score, checkpoint, recipe, trainer_for
+    from gan_course.training import Diverged, Score, checkpoint, recipe, trainer_of
 
     checkpoint.sweep(folder)
     given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
@@ -92,7 +93,6 @@ def _train(args, folder: Path) -> None:
     asked = recipe(args.name, at)
     size = ARCHITECTURES[asked.architecture].size
     images = data.load(args.data or name, limit=args.limit or limit, device=scale.device(args.device), size=size)
-    trainer_of = trainer_for(asked)
     if args.batch_size:
         asked = asked.vary(batch_size=args.batch_size)
     how = {"out": folder, "notes": {"scale": at, "command": args.typed}}
@@ -103,9 +103,9 @@ def _train(args, folder: Path) -> None:
         how["watch"] = [Score(evaluation.Reference(images, judge).frechet, args.score_every)]
     if given:
         kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
-        trainer = trainer_of.resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
+        trainer = trainer_of(asked).resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
     else:
-        trainer = trainer_of(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
+        trainer = trainer_of(asked)(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
         steps, seconds = scale.training(at)
@@ -132,11 +132,15 @@ def _left(trainer, steps, seconds) -> dict:
 
 
 def _progress(trainer) -> None:
+    from gan_course import plotting
+    from gan_course.training import watchers
+
     row, end = trainer.history[-1], "\r" if sys.stderr.isatty() else "\n"
     text = "step {step}  {seconds:.0f} s  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}  D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}"
-    scores = [r["frechet"] for r in trainer.history if "frechet" in r]
-    score = f"  Fréchet distance {scores[-1]:.1f}" if scores else ""
-    print((text.format(**row) + score).ljust(90), end=end, file=sys.stderr, flush=True)
+    told = text.format(**row)
+    for score, taken in watchers.newest(trainer):
+        told += f"  {plotting.SCORES.get(score.name, score.name)} {taken[score.name]:.1f} ({score.direction})"
+    print(told.ljust(90), end=end, file=sys.stderr, flush=True)
 
 
 def compare(args) -> None:
@@ -162,7 +166,7 @@ def compare(args) -> None:
     for seed in args.seeds:
         for made_with in recipes:
             notes = {"scale": at, "command": args.typed}
-            trainer = training.trainer_for(made_with)(made_with, images, seed=seed, precision=args.precision, notes=notes)
+            trainer = training.trainer_of(made_with)(made_with, images, seed=seed, precision=args.precision, notes=notes)
             try:
                 trainer.run(seconds=args.seconds)
             except training.Diverged as error:
@@ -357,21 +361,6 @@ def grade(args) -> None:
             told = f"{row.submission}: {row.passed} of {len(row.results)} passed. {grading.printable(row.note)}"
             print(told.rstrip(), flush=True)
     grading.write_csv(rows, file)
-
-
-@contextlib.contextmanager
-def ends_like_interrupt(number: int):
-    """Within, a signal raises KeyboardInterrupt, once; what ends then is left to end."""
-
-    def interrupt(number, frame):
-        signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, classifier, bench, grade)}

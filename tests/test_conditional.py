@@ -15,7 +15,7 @@ from gan_course.__main__ import main
 from gan_course.features import Plan
 from gan_course.models.networks import ClassNorm
 from gan_course.sampling import Asked, in_turn, sample
-from gan_course.training import RECIPES, ConditionalTrainer, Trainer, checkpoint, recipe, trainer_for
+from gan_course.training import RECIPES, ConditionalTrainer, Trainer, checkpoint, recipe, trainer_of
 
 THIN = {
     "mlp": ((1, 8, 8), {"widths": (8, 8)}, {"widths": (8, 8)}),
@@ -94,7 +94,7 @@ def test_a_conditional_recipe_differs_from_its_model_by_the_class_alone(name):
     plain = {"cgan-mnist": "mlp-tuned"}.get(name, name[1:])
     told = recipe(name).differences(recipe(plain))
     assert {line.partition(":")[0] for line in told} == {"name", "generator", "discriminator"}
-    assert trainer_for(recipe(name)) is ConditionalTrainer and trainer_for(recipe(plain)) is Trainer
+    assert trainer_of(recipe(name)) is ConditionalTrainer and trainer_of(recipe(plain)) is Trainer
     gpu = recipe(name, "gpu").differences(recipe(plain, "gpu"))
     assert {line.partition(":")[0] for line in gpu} == {"name", "generator", "discriminator"}
 

@@ -11,12 +11,11 @@ from gan_course.data.files import FILES, folders
 from gan_course.data.images import Images
 from gan_course.data.points import SHAPES, Points, points
 from gan_course.data.stacked import stack
-from gan_course.settings import place
+from gan_course.settings import DATA_SETS, place
 
 STACKED = {"stacked-mnist": "mnist", "stacked-digits": "digits"}
 N_STACKED = 20_000  # 47 MB; the published sets have 50,000 and more
 N_POINTS = 10_000  # so many that D does not learn them by heart
-NAMES = ("mnist", "cifar10", "digits", "shapes")
 SPLITS = ("train", "test")
 
 
@@ -34,13 +33,13 @@ def load(
 
     Raises UserError for an unknown name or split, a damaged file, or data that cannot be had and no fallback.
     """
-    known = (*NAMES, *STACKED, *SHAPES)
+    known = (*DATA_SETS, *STACKED, *SHAPES)
     own = name not in known
     if own and not place(name).is_dir():
         raise UserError(f"no data set called {name!r}; there are: {', '.join(known)}, or a folder of pictures")
     for value, choices, what in (
         (split, SPLITS, "split"),
-        (fallback or "digits", NAMES[2:], "stand-in"),
+        (fallback or "digits", DATA_SETS[2:], "stand-in"),
     ):
         if value not in choices:
             raise UserError(f"no {what} called {value!r}; there are: {', '.join(choices)}")
@@ -68,7 +67,7 @@ def load(
 def available() -> dict[str, str | None]:
     """For each data set where it is ("built in", or a folder), None if it would have to be downloaded. Opens no socket."""
     where = folders()
-    places = {name: where.get(_local(name)[1]) if name in FILES else "built in" for name in NAMES}
+    places = {name: where.get(_local(name)[1]) if name in FILES else "built in" for name in DATA_SETS}
     return {name: place and str(place) for name, place in places.items()}
 
 

@@ -17,11 +17,6 @@ def for_classes(recipe: Recipe, data) -> Recipe:
     return recipe.vary(generator=n, discriminator=n)
 
 
-def trainer_for(recipe: Recipe) -> type[Trainer]:
-    """What trains a recipe: `ConditionalTrainer` where its generator takes classes."""
-    return ConditionalTrainer if recipe.generator.get("n_classes") else Trainer
-
-
 class ConditionalTrainer(Trainer):
     """A `Trainer` of networks G(z, y) and D(x, y), where y (N,) are class indices of the data set.
 
@@ -85,3 +80,8 @@ class ConditionalTrainer(Trainer):
     def classes(self, n: int) -> Tensor:
         """All classes in turn, (n,): with eight columns and more classes each column mixes them, with as many it is one."""
         return in_turn(range(len(self.data.classes)), n).to(self.device)
+
+
+def trainer_of(recipe: Recipe) -> type[Trainer]:
+    """The kind of trainer that a recipe is for."""
+    return ConditionalTrainer if recipe.conditional else Trainer
