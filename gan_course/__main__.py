@@ -146,13 +146,15 @@ def compare(args) -> None:
     images = data.load(args.data, limit=args.limit, device=scale.device(args.device))
     if args.out:
         writable(args.out)
-    judge = features.classifier(images.name)
-    real = data.load(images.name)
-    reference = evaluation.Reference(real, judge, data.load(images.name, split="test"))
-    distance = lambda fake: round(reference.frechet(fake), 4)  # noqa: E731
-    report = {"data": images.name, "n_images": len(images), "scale": at, "n_fake": args.n, "n_real": len(reference.real(args.n))}
-    report |= {"reference_real": distance(reference.real(args.n)), "reference_split": f"train ({len(real)})"}
-    report |= {"extractor": f"{judge.name} {judge.hash}"}
+    report = {"data": images.name, "n_images": len(images), "scale": at, "n_fake": args.n}
+    if modes := _modes(images):
+        judged = lambda fake: modes(fake)._asdict()  # noqa: E731
+    else:
+        judge, real = features.classifier(images.name), data.load(images.name)
+        reference = evaluation.Reference(real, judge, data.load(images.name, split="test"))
+        judged = lambda fake: {"frechet": round(reference.frechet(fake), 4)}  # noqa: E731
+        report |= {"n_real": len(reference.real(args.n)), "reference_real": judged(reference.real(args.n))["frechet"]}
+        report |= {"reference_split": f"train ({len(real)})", "extractor": f"{judge.name} {judge.hash}"}
     report |= {"device": str(images.data.device), "threads": torch.get_num_threads(), "torch": torch.__version__, "runs": []}
     for seed in args.seeds:
         for made_with in recipes:
@@ -164,17 +166,39 @@ def compare(args) -> None:
                 raise UserError(f"{made_with.name}, seed {seed}: {error}") from error
             if args.out:
                 trainer.save(args.out / f"{made_with.name}-{seed}")
-            run = {"recipe": made_with.name, "seed": seed, "frechet": distance(trainer.sample(args.n, seed).cpu())}
+            run = {"recipe": made_with.name, "seed": seed} | judged(trainer.sample(args.n, seed).cpu())
             run |= {"steps": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 1)}
             report["runs"].append(run | {"precision": trainer.precision})
-            print("{recipe:12} seed {seed}: Fréchet distance {frechet:.2f} after {steps} steps".format(**run), file=sys.stderr)
+            print(f"{made_with.name:16} seed {seed}: {_told(run)} after {trainer.step} steps", file=sys.stderr)
     print(json.dumps(report) if args.json else _comparison(report))
 
 
+def _modes(images):
+    """samples → `evaluation.Modes`, for data whose modes can be counted; None for others."""
+    from gan_course import data, evaluation, features
+
+    if isinstance(images, data.Points):
+        return lambda fake: evaluation.point_modes(fake, images)
+    if images.name.startswith("stacked-"):
+        judge = features.classifier(images.name.removeprefix("stacked-"))
+        return lambda fake: evaluation.stacked_modes(fake, judge)
+    return None
+
+
+def _told(run: dict) -> str:
+    from gan_course import evaluation
+
+    if "frechet" in run:
+        return f"Fréchet distance {run['frechet']:.2f}"
+    return str(evaluation.Modes(*(run[key] for key in evaluation.Modes._fields)))
+
+
 def _comparison(report: dict) -> str:
-    lines = []
-    for name in dict.fromkeys(run["recipe"] for run in report["runs"]):
-        scores = [run["frechet"] for run in report["runs"] if run["recipe"] == name]
+    lines, runs = [], report["runs"]
+    if "frechet" not in runs[0]:
+        return "\n".join(f"{run['recipe']:16} seed {run['seed']}: {_told(run)}" for run in sorted(runs, key=lambda r: r["recipe"]))
+    for name in dict.fromkeys(run["recipe"] for run in runs):
+        scores = [run["frechet"] for run in runs if run["recipe"] == name]
         lines.append(f"{name:16} {'  '.join(f'{s:8.2f}' for s in scores)}   median {statistics.median(scores):.2f}")
     lines.append(
         f"Fréchet distance on {report['extractor']}, {report['n_fake']} samples; "
@@ -227,9 +251,15 @@ def evaluate(args) -> None:
     name = args.data or trained_on
     if name is None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
+    images = data.load(name)
+    if modes := _modes(images):
+        found = modes(sampling.sample(G, args.n, args.seed))
+        about = {"data": name, "n_fake": args.n, "seed": args.seed, "generator": args.generator}
+        print(json.dumps(found._asdict() | about) if args.json else f"{found} ({args.n} samples, seed {args.seed}, {name})")
+        return
     judge = features.Inception(args.inception) if args.inception else features.classifier(name)
     fake = sampling.sample(G, args.n, args.seed)
-    score = evaluation.score(fake, data.load(name), data.load(name, split="test"), judge, args.seed)
+    score = evaluation.score(fake, images, data.load(name, split="test"), judge, args.seed)
     print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
 
 

@@ -1,20 +1,25 @@
 """Adversarial losses as pure functions of logits, s > 0: D takes the image for real, sigmoid(s) = D(x). And penalties on D."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_course import UserError
 
-def d_logistic(logits_real: Tensor, logits_fake: Tensor) -> Tensor:
+
+def d_logistic(logits_real: Tensor, logits_fake: Tensor, real: float = 1.0, fake: float = 0.0) -> Tensor:
     """Discriminator loss −E[log D(x)] − E[log(1 − D(G(z)))], logits (N, 1) → scalar (Goodfellow et al. 2014, eq. 1).
 
     softplus(−s) = −log sigmoid(s), and never overflows; at D = 1/2 the loss is 2·ln 2. Beyond 20 torch takes
-    softplus(s) for s: float32 rounds the difference away.
+    softplus(s) for s: float32 rounds the difference away. real, fake: the labels, 0 to 1; smoothed ones (real below 1) make
+    (real·p_data + fake·p_g) / (p_data + p_g) the best D (Salimans et al. 2016, section 3.4).
     """
-    return F.softplus(-logits_real).mean() + F.softplus(logits_fake).mean()
+    real_side = F.softplus(-logits_real) + (1 - real) * logits_real
+    return real_side.mean() + (F.softplus(logits_fake) - fake * logits_fake).mean()
 
 
 def g_non_saturating(logits_fake: Tensor) -> Tensor:
@@ -50,6 +55,24 @@ def g_relativistic(logits_real: Tensor, logits_fake: Tensor) -> Tensor:
     return F.softplus(logits_real - logits_fake).mean()
 
 
+def d_wasserstein(logits_real: Tensor, logits_fake: Tensor) -> Tensor:
+    """Discriminator ("critic") loss E[D(G(z))] − E[D(x)], logits (N, 1) → scalar (Arjovsky et al. 2017, eq. 2). Even game: 0.
+
+    It means something only for a D of limited slope: `Recipe.clip`, or a penalty. G's side is `g_hinge`.
+    """
+    return logits_fake.mean() - logits_real.mean()
+
+
+def d_least_squares(logits_real: Tensor, logits_fake: Tensor) -> Tensor:
+    """Discriminator loss ½E[(D(x) − 1)²] + ½E[D(G(z))²], logits (N, 1) → scalar (Mao et al. 2017, eq. 9). Labels 1 and 0."""
+    return (logits_real - 1).square().mean() / 2 + logits_fake.square().mean() / 2
+
+
+def g_least_squares(logits_fake: Tensor) -> Tensor:
+    """Generator loss ½E[(D(G(z)) − 1)²], logits (N, 1) → scalar (Mao et al. 2017, eq. 9)."""
+    return (logits_fake - 1).square().mean() / 2
+
+
 class Loss(NamedTuple):
     """The two sides of one game, both to be minimised: d(logits_real, logits_fake) and g(logits_fake).
 
@@ -66,7 +89,24 @@ LOSSES = {
     "minimax": Loss(d_logistic, g_minimax),
     "hinge": Loss(d_hinge, g_hinge),
     "relativistic": Loss(d_relativistic, g_relativistic, pairs=True),
+    "wasserstein": Loss(d_wasserstein, g_hinge),
+    "least_squares": Loss(d_least_squares, g_least_squares),
 }
+
+
+def loss(name: str, smoothing: float = 0.0) -> Loss:
+    """The game of `LOSSES` with that name, which you may add to. smoothing: real images have the label 1 − smoothing, fakes 0.
+
+    Raises UserError for an unknown name, and for smoothing where D is not asked for a label by cross-entropy.
+    """
+    if name not in LOSSES:
+        raise UserError(f"no loss called {name!r}; there are: {', '.join(LOSSES)}")
+    chosen = LOSSES[name]
+    if not smoothing:
+        return chosen
+    if chosen.d is not d_logistic:
+        raise UserError(f"smoothing={smoothing} changes the labels of the logistic loss, and {name!r} has none; use smoothing=0")
+    return chosen._replace(d=partial(d_logistic, real=1 - smoothing))
 
 
 def r1(D: Callable[[Tensor], Tensor], x_real: Tensor, x_fake: Tensor) -> Tensor:
@@ -77,6 +117,11 @@ def r1(D: Callable[[Tensor], Tensor], x_real: Tensor, x_fake: Tensor) -> Tensor:
 def r2(D: Callable[[Tensor], Tensor], x_real: Tensor, x_fake: Tensor) -> Tensor:
     """½ E‖∇D(x)‖² at fakes (N, …) → scalar (Mescheder et al. 2018, section 4.1)."""
     return _squared_slopes(D, x_fake).mean() / 2
+
+
+def r1_r2(D: Callable[[Tensor], Tensor], x_real: Tensor, x_fake: Tensor) -> Tensor:
+    """Both, at real images and at fakes, as the pairing loss needs them (Huang et al. 2024, section 2)."""
+    return r1(D, x_real, x_fake) + r2(D, x_real, x_fake)
 
 
 def gradient_penalty(D: Callable[[Tensor], Tensor], x_real: Tensor, x_fake: Tensor) -> Tensor:
@@ -92,4 +137,4 @@ def _squared_slopes(D, x: Tensor) -> Tensor:
     return slopes.flatten(1).square().sum(1)
 
 
-PENALTIES = {"r1": r1, "r2": r2, "gradient_penalty": gradient_penalty}
+PENALTIES = {"r1": r1, "r2": r2, "r1_r2": r1_r2, "gradient_penalty": gradient_penalty}

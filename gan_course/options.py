@@ -6,6 +6,7 @@ import sys
 from gan_course import UserError, __version__, scale, settings
 
 NAMES = "mnist, cifar10, digits or shapes"
+ALL_NAMES = f"{NAMES}; stacked-mnist; points: ring, grid, moons, spiral, line"
 GENERATOR = "a folder that train wrote, a .safetensors file, or a shipped generator's name"
 
 
@@ -91,7 +92,7 @@ def parser(commands: dict) -> argparse.ArgumentParser:
 
     sub = command("train", "Train a recipe; Ctrl-C saves first, --resume goes on.")
     sub.add_argument("name", type=_name, help="a recipe, such as mlp-classic or mlp-tuned")
-    common(sub, "--data", help=f"{NAMES} (default: mnist)")
+    common(sub, "--data", help=f"{ALL_NAMES} (default: mnist)")
     common(sub, "--limit")
     common(sub, "--scale", help="which form of the recipe, and how long without --steps and --seconds")
     common(sub, "--seed", default=None)
@@ -105,7 +106,7 @@ def parser(commands: dict) -> argparse.ArgumentParser:
 
     sub = command("compare", "Train recipes for the same seconds on the same images and score each.")
     sub.add_argument("names", type=_name, nargs="+", action=_Once, metavar="name", help="recipes, such as dcgan32 sndcgan32")
-    common(sub, "--data", default="cifar10", help=f"{NAMES} (default: cifar10)")
+    common(sub, "--data", default="cifar10", help=f"{ALL_NAMES} (default: cifar10)")
     common(sub, "--limit")
     sub.add_argument("--seconds", type=SECONDS, required=True, help="seconds of training per run")
     sub.add_argument(

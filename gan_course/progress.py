@@ -39,6 +39,13 @@ EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order
         "which_score_tells": "which score tells", "scores_by_seed": "the score by seed",
         "fair_comparisons": "fair or not", "mended_score": "the mended scorer",
     },
+    "05": {
+        "dirac_matrix": "the matrix of the circle", "r1_penalty": "R1 in three lines",
+        "gradient_penalty": "one place for each sample", "smoothed_discriminator": "the best D for other labels",
+        "minibatch_features": "features of a batch",
+        "mended_loop": "clinic: the loop", "mended_networks": "clinic: networks and numbers",
+        "failure_myths": "true or measured otherwise",
+    },
 }  # fmt: skip
 TITLES = {name: title for exercises in EXERCISES.values() for name, title in exercises.items()}
 

@@ -84,7 +84,7 @@ plotting.grid(sample(pretrained("mlp-tuned-mnist"), 64), title="Drawn by a gener
 # 4. Switch layers off to see one at a time, drag **History** to go back. Choose other real points, or **drawn by you**: press and drag in the picture, or type them.
 
 # %%
-widgets.Playground(hide=("who", "loss", "lr_d", "lr_g"))
+widgets.Playground(hide=("who", "loss", "lr_d", "lr_g", "gamma"))
 
 # %% [markdown]
 # Soon it is two functions of yours that play this. First the digits.

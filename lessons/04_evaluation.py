@@ -720,4 +720,4 @@ show({name: vars(final[name]) for name in sorted(final, key=final.get)} | {"real
 # - Naeem et al. 2020, *Reliable Fidelity and Diversity Metrics*, [arXiv:2002.09797](https://arxiv.org/abs/2002.09797): coverage
 # - Parmar et al. 2022, *On Aliased Resizing and Surprising Subtleties in GAN Evaluation*, [arXiv:2104.11222](https://arxiv.org/abs/2104.11222)
 #
-# **Next:** lesson 05 breaks training on purpose, in seconds, and mends it.
+# **Next:** [lesson 05](05_failure_modes.ipynb) breaks training on purpose, in seconds, and mends it.

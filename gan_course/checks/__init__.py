@@ -6,10 +6,13 @@ pass raises AssertionError. A pass is noted for `progress`.
 
 from gan_course.checks.activations import MYTHS, activation_myths, dead_units, gradient_at_fakes
 from gan_course.checks.activations import leaky_relu, leaky_relu_slope, tanh_from_sigmoid
+from gan_course.checks.clinic import mended_loop, mended_networks
 from gan_course.checks.convolutions import conv_size, initialise, receptive_fields, resize_block
 from gan_course.checks.convolutions import steepest_logits, transposed_size, upsampling_block
 from gan_course.checks.game import equilibrium_losses, generator_slopes, optimal_discriminator
 from gan_course.checks.ranges import denormalise, to_minus_one_one
+from gan_course.checks.remedies import FAILURE_MYTHS, dirac_matrix, failure_myths, gradient_penalty
+from gan_course.checks.remedies import minibatch_features, r1_penalty, smoothed_discriminator
 from gan_course.checks.scores import CULPRITS, PAIRS, classifier_score, fair_comparisons, frechet_distance
 from gan_course.checks.scores import mended_score, missing_classes, precision_and_recall, scores_by_seed, which_score_tells
 from gan_course.checks.steps import discriminator_step, generator_step, mended_step

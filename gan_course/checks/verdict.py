@@ -32,12 +32,14 @@ class Verdict:
     """One exercise, judged. status: "pass", "fail" or "todo" (nothing was written yet).
 
     hints: opened one by one; of a pass, the reasons. `Code` stands between backticks in both, and in the message.
+    parts: of an exercise that has several, a line each, always seen.
     """
 
     status: str
     exercise: str
     message: str
     hints: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"{MARKS[self.status]} {self.exercise}: {self.message}"
@@ -51,6 +53,7 @@ class Verdict:
             opened = '<details><summary>Hint {} of {}</summary><div style="margin-left:1.5em">{}</div></details>'
             more = "".join(opened.format(i, len(self.hints), _html(hint)) for i, hint in enumerate(self.hints, 1))
         look = f"border-left:5px solid {bar};padding:4px 10px;line-height:1.5"
+        more = "".join(f"<div>{_html(part)}</div>" for part in self.parts) + more
         return {"text/plain": repr(self), "text/html": f'<div style="{look}"><div role="status">{said}</div>{more}</div>'}
 
 
@@ -198,13 +201,12 @@ def untouched(answer) -> bool:
     return not code.co_names and code.co_nlocals <= given
 
 
-def check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...], stub=untouched, raised=(), why=()) -> Verdict:
-    """Run `judge(answer)`: None is a pass, a string says what is wrong, `...` that nothing is there yet.
+def outcome(answer, judge, stub=untouched, raised=()) -> str | None:
+    """What `judge(answer)` says, whatever the answer does: None where it is right, a string what is wrong, `...` where nothing is there.
 
-    exercise: a name of `progress.EXERCISES`. passed: what a right answer achieved. stub(answer) tells a function that is still the
-    stub from one that was written and returns nothing. raised: what exceptions of this exercise mean. why: reasons for a pass.
+    stub(answer) tells a function that is still the stub from one that was written and returns nothing. raised: what exceptions mean.
     """
-    title, state = progress.TITLES.get(exercise, exercise), torch.get_rng_state()
+    state = torch.get_rng_state()
     try:
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             wrong = _stopped(answer) or (... if answer is ... else judge(answer))
@@ -218,13 +220,25 @@ def check(exercise: str, answer, judge, passed: str, hints: tuple[str, ...], stu
         torch.set_rng_state(state)
     if wrong is ... and callable(answer) and not stub(answer):
         wrong = "your function runs but returns nothing: a print is not a result, end with `return`"
+    return wrong
+
+
+def check(
+    exercise: str, answer, judge, passed: str, hints: tuple[str, ...], stub=untouched, raised=(), why=(), parts=()
+) -> Verdict:
+    """Run `judge(answer)`: None is a pass, a string says what is wrong, `...` that nothing is there yet.
+
+    exercise: a name of `progress.EXERCISES`. passed: what a right answer achieved. stub, raised: see `outcome`. why: reasons for
+    a pass. parts: of an exercise of several, what is said of each.
+    """
+    title, wrong = progress.TITLES.get(exercise, exercise), outcome(answer, judge, stub, raised)
     if wrong is ...:
-        verdict = Verdict("todo", title, "not done yet", hints)
+        verdict = Verdict("todo", title, "not done yet", hints, parts)
     elif wrong is None:
-        verdict = Verdict("pass", title, passed, why)
+        verdict = Verdict("pass", title, passed, why, parts)
         progress.record(exercise)
     else:
-        verdict = Verdict("fail", title, wrong, hints)
+        verdict = Verdict("fail", title, wrong, hints, parts)
     if verdict.status != "pass" and os.environ.get("GAN_COURSE_GRADE") == "1":
         raise AssertionError(repr(verdict))
     return verdict

@@ -3,5 +3,17 @@
 from gan_course.data.images import Images, denormalise, mirror_half, normalise
 from gan_course.data.load import NAMES, available, load
 from gan_course.data.points import Points, points
+from gan_course.data.stacked import stack
 
-__all__ = ["NAMES", "Images", "Points", "available", "denormalise", "load", "mirror_half", "normalise", "points"]
+__all__ = [
+    "NAMES",
+    "Images",
+    "Points",
+    "available",
+    "denormalise",
+    "load",
+    "mirror_half",
+    "normalise",
+    "points",
+    "stack",
+]

@@ -9,13 +9,20 @@ from gan_course import UserError
 from gan_course.data import download, files, standins
 from gan_course.data.files import FILES, folders
 from gan_course.data.images import Images
+from gan_course.data.points import SHAPES, Points, points
+from gan_course.data.stacked import stack
 
+STACKED = {"stacked-mnist": "mnist", "stacked-digits": "digits"}
+N_STACKED = 20_000  # 47 MB; the published sets have 50,000 and more
+N_POINTS = 10_000  # so many that D does not learn them by heart
 NAMES = ("mnist", "cifar10", "digits", "shapes")
 SPLITS = ("train", "test")
 
 
-def load(name: str, split: str = "train", limit: int | None = None, device="cpu", fallback: str | None = None) -> Images:
+def load(name: str, split: str = "train", limit: int | None = None, device="cpu", fallback: str | None = None) -> Images | Points:
     """One split ("train" or "test") of "mnist", "cifar10", "digits" or "shapes", all of it on `device`.
+
+    Also "stacked-mnist" and "stacked-digits" (see `stack`), and `points` by name; of these, which are drawn, `limit` is how many.
 
     MNIST and CIFAR-10 are looked for in `GAN_COURSE_DATA`, then in the user's cache folder, then downloaded there
     (never with `GAN_COURSE_OFFLINE=1`). If they cannot be had, `fallback` ("digits", "shapes") is loaded instead and one
@@ -24,7 +31,7 @@ def load(name: str, split: str = "train", limit: int | None = None, device="cpu"
     Raises UserError for an unknown name or split, a damaged file, or data that cannot be had and no fallback.
     """
     for value, choices, what in (
-        (name, NAMES, "data set"),
+        (name, (*NAMES, *STACKED, *SHAPES), "data set"),
         (split, SPLITS, "split"),
         (fallback or "digits", NAMES[2:], "stand-in"),
     ):
@@ -32,6 +39,10 @@ def load(name: str, split: str = "train", limit: int | None = None, device="cpu"
             raise UserError(f"no {what} called {value!r}; there are: {', '.join(choices)}")
     if limit is not None and limit < 1:
         raise UserError(f"limit={limit} leaves no images; give 1 or more, or None for all")
+    if name in SHAPES:
+        return points(name, limit or N_POINTS, SPLITS.index(split), device)
+    if name in STACKED:
+        return stack(load(STACKED[name], split, fallback=fallback), limit or N_STACKED).to(device)
     if name in FILES:
         try:
             images = _read(name, split, *_find(name))

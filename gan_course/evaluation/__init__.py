@@ -2,12 +2,13 @@
 
 from gan_course.evaluation.classes import Spread, class_shares, classifier_score, missing_modes
 from gan_course.evaluation.frechet import Moments, frechet_distance, moments
-from gan_course.evaluation.modes import modes_covered
+from gan_course.evaluation.modes import Modes, modes_covered, point_modes, reverse_kl, stacked_modes
 from gan_course.evaluation.neighbours import Overlap, kernel_distance, nearest, overlap
 from gan_course.evaluation.protocol import NEIGHBOURS, Protocol, Reference, Score, score, table
 
 __all__ = [
     "NEIGHBOURS",
+    "Modes",
     "Moments",
     "Overlap",
     "Protocol",
@@ -23,6 +24,9 @@ __all__ = [
     "moments",
     "nearest",
     "overlap",
+    "point_modes",
+    "reverse_kl",
     "score",
+    "stacked_modes",
     "table",
 ]

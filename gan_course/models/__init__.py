@@ -1,10 +1,11 @@
 """Generators and discriminators by name (`networks`), and ways to look into any network (`inspection`)."""
 
 from gan_course.models.inspection import dead_units, gradient_at, layer_table, layers, parameter_count, with_slope
-from gan_course.models.networks import ARCHITECTURES, build, init_batch_norm, init_dcgan
+from gan_course.models.networks import ARCHITECTURES, MinibatchDiscrimination, build, init_batch_norm, init_dcgan, pack
 
 __all__ = [
     "ARCHITECTURES",
+    "MinibatchDiscrimination",
     "build",
     "dead_units",
     "gradient_at",
@@ -12,6 +13,7 @@ __all__ = [
     "init_dcgan",
     "layer_table",
     "layers",
+    "pack",
     "parameter_count",
     "with_slope",
 ]

@@ -43,30 +43,70 @@ class MLPGenerator(nn.Module):
         return self.net(with_classes(z, y, self.n_classes)).unflatten(1, self.image_shape)
 
 
+class MinibatchDiscrimination(nn.Module):
+    """Features that tell how close a sample is to the others of its batch (Salimans et al. 2016, section 3.2).
+
+    f (N, A) → (N, A + B): f itself, then o_b(i) = Σ_j exp(−‖M_ib − M_jb‖₁), where M_i = f_i T, T (A, B, C). As in the paper
+    the sum runs over the whole batch; the sample itself adds 1. std: T ~ N(0, std²). The sum of C differences grows like
+    C·√A·std, so N(0, 1) leaves exp(−…) at exactly 0 and the layer dead; the default 1 / (C·√A) makes it about 1.
+    """
+
+    def __init__(self, features: int, B: int = 16, C: int = 8, std: float | None = None):
+        super().__init__()
+        self.B, self.C = B, C
+        self.T = nn.Parameter(torch.randn(features, B * C) * (1 / (C * math.sqrt(features)) if std is None else std))
+
+    def forward(self, f: Tensor) -> Tensor:
+        M = (f @ self.T).float().unflatten(1, (self.B, self.C)).transpose(0, 1)  # B sets of N rows
+        o = torch.exp(-torch.cdist(M, M, p=1)).sum(2).T
+        return torch.cat([f, o.to(f)], 1)
+
+
+APART = (nn.BatchNorm2d, MinibatchDiscrimination)  # layers that must not see real and fake images in one batch
+
+
+def pair(net: nn.Sequential, x_real: Tensor, x_fake: Tensor) -> tuple[Tensor, Tensor]:
+    """What `net` makes of both in one pass, in which each of the layers `APART` sees one after the other."""
+    x = torch.cat([x_real, x_fake])
+    for layer in net:
+        x = torch.cat([layer(part) for part in x.chunk(2)]) if isinstance(layer, APART) else layer(x)
+    return x.chunk(2)
+
+
+def pack(x: Tensor, m: int) -> Tensor:
+    """m samples after one another joined into one: (N, C, H, W) → (N/m, m·C, H, W), points (N, 2) → (N/m, 2·m)."""
+    return x.reshape(len(x) // m, m * x.shape[1], *x.shape[2:])
+
+
 class MLPDiscriminator(nn.Module):
     """The fully connected discriminator of lesson 01: C·H·W → 512 → 128 → 64 → 1, LeakyReLU(0.2).
 
     images (N, C, H, W) → logits (N, 1): positive means "looks real". Every image is judged on its own, so real and
-    fake images may share one forward pass. n_classes: the class that an image is said to be goes in beside it.
+    fake images may share one forward pass. n_classes: the class that an image is said to be goes in beside it. norm:
+    "spectral" (on every layer) or "". minibatch: the arguments (B, C) of a `MinibatchDiscrimination` before the last layer.
     """
 
-    def __init__(self, image_shape, widths=(512, 128, 64), slope=0.2, dropout=0.3, n_classes=0):
+    def __init__(self, image_shape, widths=(512, 128, 64), slope=0.2, dropout=0.3, n_classes=0, norm="", minibatch=()):
         super().__init__()
         self.image_shape, self.n_classes = tuple(image_shape), n_classes
+        spectral = spectral_norm if norm == "spectral" else lambda layer: layer
         layers, n_in = [nn.Flatten()], math.prod(self.image_shape) + n_classes
         for n_out in widths:
-            layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(slope)]
+            layers += [spectral(nn.Linear(n_in, n_out)), nn.LeakyReLU(slope)]
             if dropout:
                 layers.append(nn.Dropout(dropout))
             n_in = n_out
-        self.net = nn.Sequential(*layers, nn.Linear(n_in, 1))
+        if minibatch:
+            layers.append(MinibatchDiscrimination(n_in, *minibatch))
+            n_in += minibatch[0]
+        self.net = nn.Sequential(*layers, spectral(nn.Linear(n_in, 1)))
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.net(with_classes(x, y, self.n_classes))
 
     def pair(self, x_real: Tensor, x_fake: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits of both, each image with its class in y, in one pass."""
-        return self(torch.cat([x_real, x_fake]), y if y is None else torch.cat([y, y])).chunk(2)
+        return pair(self.net, with_classes(x_real, y, self.n_classes), with_classes(x_fake, y, self.n_classes))
 
 
 def with_classes(x: Tensor, y: Tensor | None, n_classes: int) -> Tensor:
@@ -167,10 +207,7 @@ class ConvDiscriminator(nn.Module):
 
     def pair(self, x_real: Tensor, x_fake: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of both in one pass, in which BatchNorm normalises each by its own statistics."""
-        x = torch.cat([x_real, x_fake])
-        for layer in self.net:
-            x = torch.cat([layer(part) for part in x.chunk(2)]) if isinstance(layer, nn.BatchNorm2d) else layer(x)
-        return x.chunk(2)
+        return pair(self.net, x_real, x_fake)
 
 
 class Architecture(NamedTuple):
@@ -200,9 +237,10 @@ ARCHITECTURES = {
 }
 
 
-def build(architecture: str, image_shape, *, generator=None, discriminator=None) -> tuple[nn.Module, nn.Module]:
+def build(architecture: str, image_shape, *, generator=None, discriminator=None, packing: int = 1) -> tuple[nn.Module, nn.Module]:
     """G and D of an architecture for images of shape (C, H, W), initialised from torch's global random state.
 
+    packing: D takes so many images joined along their channels, see `pack` (Lin et al. 2018, section 3).
     `generator` and `discriminator` hold further arguments of the two networks. Raises UserError for an unknown name and
     for images that the architecture cannot make.
     """
@@ -217,7 +255,7 @@ def build(architecture: str, image_shape, *, generator=None, discriminator=None)
         raise UserError(f"{architecture} makes images of {made.size}×{made.size} pixels, {these}; {there_is}")
     try:
         G = made.G(image_shape, **made.generator | (generator or {}))
-        D = made.D(image_shape, **made.discriminator | (discriminator or {}))
+        D = made.D((packing * image_shape[0], *image_shape[1:]), **made.discriminator | (discriminator or {}))
     except (TypeError, ValueError, KeyError) as error:
         raise UserError(f"{architecture} cannot be built with {generator} and {discriminator}: {error}") from error
     return G, D

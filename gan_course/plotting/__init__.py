@@ -5,7 +5,7 @@ colour alone: the line style or the hatch differs too. Images are uint8 of shape
 any device and numpy arrays are both accepted.
 """
 
-from gan_course.plotting.charts import SCORES, bars, cells, curves, histogram, losses
+from gan_course.plotting.charts import SCORES, bars, cells, curves, histogram, losses, portrait
 from gan_course.plotting.field import LAYERS, SPAN, Drawing, field, traces
 from gan_course.plotting.figure import DRAWING, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure, beside, number
 from gan_course.plotting.pictures import animation, caption, grid, grids, samples, save_grid
@@ -36,6 +36,7 @@ __all__ = [
     "histogram",
     "losses",
     "number",
+    "portrait",
     "samples",
     "save_grid",
     "traces",

@@ -239,6 +239,23 @@ def cells(panels: Mapping[str, object], marks: Mapping[str, object], words: Mapp
     return figure
 
 
+def portrait(places, velocities, paths: Mapping[str, object], xlabel: str, ylabel: str, *, span: float, alt: str) -> Figure:
+    """Velocities (N, 2) at places (N, 2) as arrows, paths (steps, 2) through them from a ring to a square, and (0, 0)."""
+    figure = Figure(400, 400, alt)
+    looks = {name: {"color": (FAKE, *PALETTE)[i], "linestyle": LINES[i % len(LINES)]} for i, name in enumerate(paths)}
+    axes = add_axes(figure, (0, 1), xlabel, ylabel, "", looks, left=66)
+    xy, v = as_numbers(places), as_numbers(velocities)
+    axes.quiver(*xy.T, *v.T, color=FAINT, angles="xy", width=0.004, zorder=1)
+    for name, path in paths.items():
+        at = as_numbers(path)
+        axes.plot(*at.T, **looks[name], linewidth=1.6, zorder=2)
+        for (x, y), mark in ((at[0], "o"), (at[-1], "s")):
+            axes.plot(x, y, mark, mfc="white", mec=looks[name]["color"], ms=7, zorder=3)
+    axes.plot(0, 0, "o", color=REAL, ms=8, zorder=4)
+    axes.set(xlim=(-span, span), ylim=(-span, span))
+    return figure
+
+
 def as_numbers(values) -> np.ndarray:
     """A tensor of any device and precision, or any sequence of numbers, as float64."""
     if hasattr(values, "detach"):

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from gan_course import UserError
 from gan_course.training.trainer import Trainer
 
 
@@ -12,6 +13,12 @@ class ConditionalTrainer(Trainer):
     The recipe's networks take `n_classes`, as in `recipe("mlp-tuned").vary(generator={"n_classes": 10},
     discriminator={"n_classes": 10})`. Fixed noise and samples go through the classes in turn.
     """
+
+    def begin(self) -> None:
+        """See `Game.begin`. UserError for a recipe that packs: one pack would mix classes, of which D is told one."""
+        if self.recipe.packing > 1:
+            raise UserError(f"packing={self.recipe.packing} joins samples of several classes; use packing=1 with classes")
+        super().begin()
 
     def d_step(self) -> None:
         """One discriminator step: real images and fakes of the same classes."""
@@ -23,6 +30,7 @@ class ConditionalTrainer(Trainer):
         self.opt_d.zero_grad()
         loss_d.backward()
         self.opt_d.step()
+        self.clip_weights()
         self.note(loss_d=loss_d, d_real=logits_real.sigmoid().mean(), d_fake=logits_fake.sigmoid().mean())
 
     def g_step(self) -> None:

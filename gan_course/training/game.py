@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from gan_course import UserError
 from gan_course.data import mirror_half
-from gan_course.losses import LOSSES, PENALTIES
-from gan_course.models import build
+from gan_course.losses import PENALTIES, loss
+from gan_course.models import build, pack
 from gan_course.sampling import noise
 from gan_course.training.random_state import RandomState
 from gan_course.training.recipes import Recipe
@@ -40,28 +40,29 @@ class Game:
         with self.random:
             self.G, self.D = self._networks()
         self.opt_g, self.opt_d = self._adam(self.G, recipe.lr_g), self._adam(self.D, recipe.lr_d)
-        self.loss = LOSSES[recipe.loss]
+        self.loss = loss(recipe.loss, recipe.smoothing)
         self._ema_decay = torch.tensor(0.0, device=self.device)
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False) if recipe.ema else None
         self.newest = torch.full((4,), math.nan, device=self.device)  # loss_d, loss_g, d_real, d_fake
 
     def d_step(self) -> None:
         """One discriminator step: raise D on real images, lower it on fakes. G stays as it is."""
-        x_real = self.real_batch()
+        x_real = self.packed(self.real_batch())
         with self.autocast():
-            x_fake = self.G(self.noise()).detach()
+            x_fake = self.packed(self.G(self.noise())).detach()
             logits_real, logits_fake = self.judge(x_real, x_fake)
         loss_d = self.loss.d(logits_real, logits_fake) + self.penalty(x_real, x_fake)
         self.opt_d.zero_grad()
         loss_d.backward()
         self.opt_d.step()
+        self.clip_weights()
         self.note(loss_d=loss_d, d_real=logits_real.sigmoid().mean(), d_fake=logits_fake.sigmoid().mean())
 
     def g_step(self) -> None:
         """One generator step: change G so that D takes its images for real. D stays as it is."""
         self.D.requires_grad_(False)  # no gradients for weights that will not move
         with self.autocast():
-            logits_fake = self.D(self.G(self.noise())).float()
+            logits_fake = self.D(self.packed(self.G(self.noise()))).float()
         loss_g = self.g_loss(logits_fake)
         self.opt_g.zero_grad()
         loss_g.backward()
@@ -83,7 +84,7 @@ class Game:
         if not self.loss.pairs:
             return self.loss.g(logits_fake)
         with self.autocast():
-            logits_real = self.D(self.real_batch() if x_real is None else x_real, *y).float()
+            logits_real = self.D(self.packed(self.real_batch()) if x_real is None else x_real, *y).float()
         return self.loss.g(logits_real, logits_fake)
 
     def penalty(self, x_real: Tensor, x_fake: Tensor, *y: Tensor) -> Tensor | float:
@@ -93,6 +94,17 @@ class Game:
             return 0.0
         weight = recipe.penalty_weight * recipe.penalty_every
         return weight * PENALTIES[recipe.penalty](lambda x: self.D(x, *y), x_real, x_fake)
+
+    @torch.no_grad()
+    def clip_weights(self) -> None:
+        """Cut D's weights off at ± the recipe's `clip`, where it has one (Arjovsky et al. 2017, algorithm 1)."""
+        if self.recipe.clip:
+            for p in self.D.parameters():
+                p.clamp_(-self.recipe.clip, self.recipe.clip)
+
+    def packed(self, x: Tensor) -> Tensor:
+        """A batch as D judges it: `packing` samples joined into one."""
+        return pack(x, self.recipe.packing)
 
     def real_batch(self) -> Tensor:
         """batch_size random training images, (N, C, H, W) in [-1, 1], half of them mirrored if the recipe says so."""
@@ -140,11 +152,12 @@ class Game:
         As in training: BatchNorm uses the batch, dropout is on (the same units each time).
         """
         G, D = (copy.deepcopy(net).train() for net in (self.G, self.D))  # their running averages would move
+        n -= n % self.recipe.packing
         index = torch.randint(len(self.data), (n,), generator=torch.Generator().manual_seed(self.seed)).to(self.device)
         z = noise(n, G.noise_dim, self.seed, self.device)
         y = () if self.classes(n) is None else (self.data.labels[index],)
         with RandomState(self.device, self.seed):
-            real, fake = D(self.data.batch(index), *y).float(), D(G(z, *y), *y).float()
+            real, fake = (D(self.packed(x), *y).float() for x in (self.data.batch(index), G(z, *y)))
         loss_g = self.loss.g(real, fake) if self.loss.pairs else self.loss.g(fake)
         values = self.loss.d(real, fake), loss_g, real.sigmoid().mean(), fake.sigmoid().mean()
         return {name: value.item() for name, value in zip(NOTED, values, strict=True)}
@@ -164,7 +177,8 @@ class Game:
         if self.given_networks:
             G, D = copy.deepcopy(tuple(self.given_networks))
         else:
-            G, D = build(recipe.architecture, shape, generator=recipe.generator, discriminator=recipe.discriminator)
+            options = {"generator": recipe.generator, "discriminator": recipe.discriminator, "packing": recipe.packing}
+            G, D = build(recipe.architecture, shape, **options)
         layout = torch.contiguous_format if self.device.type == "mps" else torch.channels_last  # faster convolutions
         G, D = G.to(self.device, memory_format=layout), D.to(self.device, memory_format=layout)
         if self.given_networks:
@@ -172,8 +186,8 @@ class Game:
             y = () if self.classes(2) is None else (self.classes(2),)
             try:
                 with torch.no_grad():
-                    x = G.eval()(torch.zeros(2, G.noise_dim, device=self.device), *y)
-                    logits = D.eval()(x, *y)
+                    x = G.eval()(torch.zeros(2 * recipe.packing, G.noise_dim, device=self.device), *y)
+                    logits = D.eval()(self.packed(x), *y)
             except (RuntimeError, TypeError, ValueError) as error:
                 raise UserError(f"these networks do not fit z of {G.noise_dim} numbers: {str(error).splitlines()[0]}") from error
             if x.shape[1:] != shape or logits.shape[:1] != (2,):

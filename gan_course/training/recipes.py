@@ -16,7 +16,9 @@ class Recipe:
     step of the averaged generator weights; 0 keeps no average. `d_steps` counts D steps for each G step. `decay_steps`: both
     learning rates fall linearly to 0 over so many steps (0: they stay). `flip`: real images are mirrored half of the time.
     `penalty` names one of `losses.PENALTIES` ("": none), which is added to D's loss every `penalty_every` steps, times
-    `penalty_weight` and times `penalty_every`.
+    `penalty_weight` and times `penalty_every`. `clip`: after each of its steps D's weights are cut off at ±clip (0: they are
+    not). `smoothing`: the label of real images is 1 − smoothing. `packing`: D judges so many samples together, joined along
+    their channels (Lin et al. 2018).
     """
 
     name: str
@@ -35,6 +37,9 @@ class Recipe:
     penalty: str = ""
     penalty_weight: float = 1.0
     penalty_every: int = 1
+    clip: float = 0.0
+    smoothing: float = 0.0
+    packing: int = 1
 
     def __post_init__(self):
         """Types and ranges, so that what trains can also be read again. UserError names what is wrong."""
@@ -66,8 +71,8 @@ def _plain(value):
     return json.loads(json.dumps(value))  # lists for tuples, at any depth
 
 
-LEAST = {"batch_size": 1, "d_steps": 1, "penalty_every": 1}  # of whole numbers; 0 of the others
-TEXTS, DICTS, SHARES = ("name", "architecture", "loss", "penalty"), ("generator", "discriminator"), ("ema", "betas")
+LEAST = {"batch_size": 1, "d_steps": 1, "penalty_every": 1, "packing": 1}  # of whole numbers; 0 of the others
+TEXTS, DICTS, SHARES = ("name", "architecture", "loss", "penalty"), ("generator", "discriminator"), ("ema", "betas", "smoothing")
 
 
 def _taken(key: str, value):
@@ -134,8 +139,71 @@ RECIPES = {
             ema=0.998,  # averages about the last 500 steps
             flip=True,  # twice as many images, so that D learns fewer of them by heart; a mirrored object is still one
         ),
+        Recipe(
+            "wgan",
+            discriminator={"dropout": 0.0},  # the critic's slope is what G learns from, and dropout makes it noisy
+            generator={"batch_norm": True, "slope": 0.2},  # as in mlp-tuned: the paper's G has BatchNorm too
+            loss="wasserstein",
+            batch_size=64,  # this and the next three: Arjovsky et al. 2017, algorithm 1, and section 4.3 (no momentum)
+            clip=0.01,
+            d_steps=5,
+            lr_g=5e-5,
+            lr_d=5e-5,
+            betas=(0.0, 0.99),  # theirs is RMSprop of decay 0.99: Adam without momentum
+        ),
+        Recipe(
+            "wgan-gp",
+            discriminator={"dropout": 0.0},  # and no BatchNorm: the penalty is on D's slope at each image by itself
+            generator={"batch_norm": True, "slope": 0.2},  # as in wgan
+            loss="wasserstein",
+            batch_size=64,  # this and the rest: Gulrajani et al. 2017, algorithm 1
+            penalty="gradient_penalty",
+            penalty_weight=10.0,
+            d_steps=5,
+            lr_g=1e-4,
+            lr_d=1e-4,
+            betas=(0.0, 0.9),
+        ),
+        Recipe(
+            "r3gan-small",
+            generator={"slope": 0.2},  # no BatchNorm in either network: the paper's networks have no normalisation
+            discriminator={"dropout": 0.0},
+            loss="relativistic",  # Huang et al. 2024, section 2: pairs against collapse, R1 and R2 so that it converges
+            penalty="r1_r2",
+            penalty_weight=1.0,  # γ
+            batch_size=64,
+            lr_g=2e-4,  # dcgan32's rate
+            lr_d=2e-4,
+            betas=(0.0, 0.99),  # no momentum for G's moving target
+            ema=0.998,  # as in mlp-tuned
+        ),
     ]
 }
+
+# Points in the plane: a plain GAN and, one change each, what ruins and what mends it. The networks are the playground's.
+PLAIN = Recipe(
+    "points",
+    generator={"noise_dim": 2, "widths": (64, 64), "slope": 0.2, "output": "none"},
+    discriminator={"widths": (64, 64), "dropout": 0.0},
+    batch_size=128,
+)
+SMALL_STEPS = {"lr_g": 2e-4, "lr_d": 2e-4}
+POINTS = {
+    "points-collapse": {"lr_g": 2e-3, "lr_d": 1e-4},  # G is twenty times as fast: D cannot follow it from mode to mode
+    "points-rates": SMALL_STEPS,
+    "points-smooth": {"smoothing": 0.1},  # Salimans et al. 2016, section 3.4
+    "points-minibatch": {"discriminator": {"minibatch": (16, 8)}},  # few enough kernels for a laptop; the paper does not say
+    "points-packed": {"packing": 4},  # the best of Lin et al. 2018, table 1, on the grid
+    "points-spectral": {"discriminator": {"norm": "spectral"}},
+    "points-wgan": {"loss": "wasserstein", "clip": 0.01, "d_steps": 5},  # Arjovsky et al. 2017, algorithm 1
+    "points-wgan-gp": {  # Gulrajani et al. 2017, algorithm 1
+        "loss": "wasserstein", "penalty": "gradient_penalty", "penalty_weight": 10.0, "d_steps": 5, "betas": (0.0, 0.9),
+    },
+    "points-r1": {"penalty": "r1", "penalty_weight": 0.1},
+    "points-r1-r2": {"penalty": "r1_r2", "penalty_weight": 0.1},
+    "points-r3gan": {"loss": "relativistic", "penalty": "r1_r2", "penalty_weight": 0.1},
+}  # fmt: skip
+RECIPES |= {r.name: r for r in [PLAIN, *(PLAIN.vary(name=name, **changes) for name, changes in POINTS.items())]}
 
 # What a recipe changes at full scale: the layers of the generator (noise stays 100; theirs is 128) and of the seven-convolution
 # discriminator of the spectral-norm paper (Miyato et al. 2018, table 3), which are three times slower and are meant for

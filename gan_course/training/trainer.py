@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from gan_course import UserError
-from gan_course.losses import LOSSES, PENALTIES
+from gan_course.losses import PENALTIES, loss
 from gan_course.sampling import draw, noise, sample
 from gan_course.training import checkpoint, watchers
 from gan_course.training.game import NOTED, Game
@@ -64,16 +64,18 @@ class Trainer(Game):
     ):
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
-        if recipe.loss not in LOSSES:
-            raise UserError(f"no loss called {recipe.loss!r}; there are: {', '.join(LOSSES)}")
+        loss(recipe.loss, recipe.smoothing)  # says what is wrong with them
         if recipe.penalty and recipe.penalty not in PENALTIES:
             raise UserError(f"no penalty called {recipe.penalty!r}; there are: {', '.join(PENALTIES)}")
-        if recipe.penalty and steps:
-            raise UserError(
-                f'your own steps do not add the recipe\'s penalty {recipe.penalty!r}; add it in them and use penalty=""'
-            )
+        without = {"penalty": "", "clip": 0.0, "smoothing": 0.0, "packing": 1}
+        if steps and (unused := [key for key, none in without.items() if getattr(recipe, key) != none]):
+            key = unused[0]
+            value, none = getattr(recipe, key), without[key]
+            raise UserError(f"your own steps do not apply the recipe's {key}={value!r}; do it in them and use {key}={none!r}")
         if not 2 <= recipe.batch_size <= len(data):
             raise UserError(f"batch_size {recipe.batch_size} does not fit {len(data)} images; use 2 to {len(data)}")
+        if recipe.batch_size % recipe.packing:
+            raise UserError(f"batch_size {recipe.batch_size} cannot be packed by {recipe.packing}: it must divide the batch")
         if recipe.flip and len(data.shape) != 3:
             raise UserError(f"{data.name} holds no images to mirror; use flip=False")
         self.recipe, self.data, self.seed, self.out = recipe, data, seed, out
@@ -213,12 +215,10 @@ class Trainer(Game):
         for name, value in settings.items():
             if name == "loss" and self.given_steps:
                 raise UserError("loss cannot change in a run of your own steps: they compute their own")
-            if name == "loss" and value not in LOSSES:
-                raise UserError(f"no loss called {value!r}; there are: {', '.join(LOSSES)}")
             if name.startswith("lr") and getattr(changed, name) > 10:
                 raise UserError(f"{name}={value} is not a learning rate; use 0 to 10")
+        self.loss = loss(changed.loss, changed.smoothing)
         self.recipe = changed
-        self.loss = LOSSES[self.recipe.loss]
         self._set_learning_rates()
         self._graph, self._plain_steps = None, 0
         self.changes.append({"step": self.step} | {name: getattr(changed, name) for name in settings})

@@ -7,6 +7,7 @@ from gan_course.widgets.interpolation import Interpolation
 from gan_course.widgets.monitor import TrainingMonitor
 from gan_course.widgets.noise import NoiseExplorer
 from gan_course.widgets.playground import Playground
+from gan_course.widgets.portrait import Portrait
 from gan_course.widgets.prediction import Prediction
 from gan_course.widgets.pulse import Pulse
 from gan_course.widgets.race import Race
@@ -18,6 +19,7 @@ __all__ = [
     "Interpolation",
     "NoiseExplorer",
     "Playground",
+    "Portrait",
     "Prediction",
     "Pulse",
     "Race",

@@ -25,11 +25,12 @@ DEFAULTS = {
     "loss": "non_saturating",
     "lr_d": 0.001,
     "lr_g": 0.001,
+    "gamma": 0.0,
     "seed": 0,
     "layers": list(plotting.LAYERS),
     "hide": [],
 }
-CONTROLS = ("data", "who", "loss", "lr_d", "lr_g", "seed", "speed", "layers", "history")  # what `hide` may name
+CONTROLS = ("data", "who", "loss", "lr_d", "lr_g", "gamma", "seed", "speed", "layers", "history")  # what `hide` may name
 
 
 class Playground(Driver):
@@ -37,13 +38,20 @@ class Playground(Driver):
 
     steps: (discriminator_step, generator_step) in the form of lesson 01, or None for the course's own. settings: `DEFAULTS`,
     as `config` gives them: data ("ring", "grid", "moons", "spiral", "line" or "drawn", with points [[x, y], …] in [-1, 1]),
-    who ("yours", "ours", or a key of `BUGS`: ours with that bug), loss (of the course's steps), lr_d, lr_g, seed, layers (keys
-    of `plotting.LAYERS`) and hide, the controls that are not shown (`CONTROLS`). Raises UserError for any other.
+    who ("yours", "ours", or a key of `BUGS`: ours with that bug), loss (of the course's steps), lr_d, lr_g,
+    gamma (of R1, in the course's steps), seed, layers (keys of `plotting.LAYERS`) and hide, the controls that are not shown
+    (`CONTROLS`). Raises UserError for any other.
     """
 
     text = "A GAN in two dimensions: run this cell in a notebook to play."
     script = drawing.HAND
-    presets: ClassVar = {"healthy": {}, "collapse": {"lr_g": 0.002, "lr_d": 0.0001}}  # measured in tests/test_playground.py
+    presets: ClassVar = {  # measured in tests/test_playground.py
+        "healthy": {},
+        "collapse": {"lr_g": 0.002, "lr_d": 0.0001},
+        "hopping": {"lr_g": 0.005, "lr_d": 0.002},
+        "diverging": {"lr_g": 0.3, "lr_d": 0.3},
+        "vanishing": {"lr_g": 0.0, "loss": "minimax"},
+    }
     SLICE, LONGEST, WAITING, REDRAW, DRAWING = 0.045, 0.3, 1.0, 0.0, 1.0
 
     def __init__(self, steps=None, **settings):
@@ -73,7 +81,7 @@ class Playground(Driver):
 
     def _steps(self):
         s = self._settings
-        return self._yours if s["who"] == "yours" else course_steps(s["loss"], s["who"])
+        return self._yours if s["who"] == "yours" else course_steps(s["loss"], s["who"], s["gamma"])
 
     @property
     def now(self):
@@ -155,7 +163,7 @@ class Playground(Driver):
         with self.busy:
             if name in ("lr_d", "lr_g"):
                 self.game.change(name, value)
-            elif name == "loss":
+            elif name in ("loss", "gamma"):
                 self._before = None
                 self.game.play_by(self._steps(), self._settings["loss"])
             self._show_what_applies()
@@ -171,11 +179,12 @@ class Playground(Driver):
             "loss": W.Dropdown(options=LOSS, description="Loss"),
             "lr_d": W.BoundedFloatText(description="lr of D", min=0, max=10, step=0.0001),
             "lr_g": W.BoundedFloatText(description="lr of G", min=0, max=10, step=0.0001),
+            "gamma": W.BoundedFloatText(description="γ of R1", min=0, max=10, step=0.1),
             "seed": W.BoundedIntText(description="Seed", min=0, max=10_000),
         }
         self._parts["speed"] = parts["speed"]
         for name, part in self._parts.items():
-            small = name in ("lr_d", "lr_g", "seed")
+            small = name in ("lr_d", "lr_g", "gamma", "seed")
             part.layout.width, part.style.description_width = "140px" if small else "320px", "48px" if small else "80px"
             if name in s:
                 part.value = s[name]
@@ -211,7 +220,7 @@ class Playground(Driver):
             p["speed"],
         )
         left = W.VBox([self._picture, p["layers"], p["history"]], layout={"flex": "1 1 340px", "max_width": "500px"})
-        settings = [row(p["data"], p["seed"]), self._by_hand, row(p["who"]), row(p["loss"]), row(p["lr_d"], p["lr_g"])]
+        settings = [row(p["data"], p["seed"]), self._by_hand, row(p["who"]), row(p["loss"]), row(p["lr_d"], p["lr_g"], p["gamma"])]
         right = W.VBox([*settings, self._numbers], layout={"flex": "1 1 340px", "max_width": "500px"})
         for name in s["hide"]:
             p[name].layout.display = "none"
@@ -256,7 +265,7 @@ class Playground(Driver):
         if not hasattr(self, "_by_hand"):
             return
         self._by_hand.layout.display = "" if self._settings["data"] == DRAWN else "none"
-        self._parts["loss"].disabled = self._settings["who"] == "yours"
+        self._parts["loss"].disabled = self._parts["gamma"].disabled = self._settings["who"] == "yours"
 
     def _layers_changed(self, _) -> None:
         self.change("layers", [key for key, box in self._boxes.items() if box.value])
@@ -308,7 +317,12 @@ def _checked(settings: dict, yours) -> dict:
         if not isinstance(settings[name], list | tuple) or not set(settings[name]) <= set(known):
             raise UserError(f"{name} is a list of {', '.join(map(repr, known))}; not {settings[name]!r}")
         settings[name] = list(settings[name])
-    for name, kind, most in (("lr_d", (int, float), 10), ("lr_g", (int, float), 10), ("seed", int, 10_000)):
+    for name, kind, most in (
+        ("lr_d", (int, float), 10),
+        ("lr_g", (int, float), 10),
+        ("gamma", (int, float), 10),
+        ("seed", int, 10_000),
+    ):
         value = settings[name]
         if isinstance(value, bool) or not isinstance(value, kind) or not 0 <= value <= most:
             what = "a whole number" if kind is int else "a number"

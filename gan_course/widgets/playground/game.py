@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gan_course import UserError, models, sampling
 from gan_course.evaluation.modes import NEAR
-from gan_course.losses import LOSSES
+from gan_course.losses import LOSSES, r1
 from gan_course.plotting import SPAN
 
 BATCH, SCORED, FAKES = 128, 1000, 128  # points a step, fakes that are counted near a mode, and that are shown
@@ -36,14 +36,19 @@ MOVED = {  # (G, D)
 }
 
 
-def course_steps(loss: str = "non_saturating", bug: str = ""):
-    """(discriminator_step, generator_step) in lesson 01's form, with a loss of `LOSSES` and, on request, one of `BUGS`."""
+def course_steps(loss: str = "non_saturating", bug: str = "", gamma: float = 0.0):
+    """(discriminator_step, generator_step) in lesson 01's form, with a loss of `LOSSES` and, on request, one of `BUGS`.
+
+    gamma: weight of the penalty R1 in D's step.
+    """
     chosen = LOSSES[loss]
 
     def discriminator_step(G, D, opt_g, opt_d, x_real, z):
         x_fake = G(z) if bug in ("no_detach", "shared_step") else G(z).detach()
         logits = D(x_real), D(x_fake)
         loss_d = chosen.d(*(logits[::-1] if bug == "swapped_labels" else logits))
+        if gamma:
+            loss_d = loss_d + gamma * r1(D, x_real, x_fake)
         movers = (opt_d, opt_g) if bug == "shared_step" else (opt_d,)
         for optimiser in movers:
             optimiser.zero_grad()
