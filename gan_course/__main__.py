@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from gan_course import UserError
+from gan_course.interruption import ends_like_interrupt
 from gan_course.options import complain, parser
 from gan_course.settings import place, writable
 
@@ -82,7 +83,7 @@ def train(args) -> None:
 
 def _train(args, folder: Path) -> None:
     from gan_course import data, scale
-    from gan_course.training import Diverged, Score, Trainer, checkpoint, recipe
+    from gan_course.training import Diverged, Score, checkpoint, recipe, trainer_of
 
     checkpoint.sweep(folder)
     given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
@@ -100,9 +101,9 @@ def _train(args, folder: Path) -> None:
         how["watch"] = [Score(evaluation.Reference(images, judge).frechet, args.score_every)]
     if given:
         kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
-        trainer = Trainer.resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
+        trainer = trainer_of(asked).resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
     else:
-        trainer = Trainer(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
+        trainer = trainer_of(asked)(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
         steps, seconds = scale.training(at)
@@ -129,11 +130,15 @@ def _left(trainer, steps, seconds) -> dict:
 
 
 def _progress(trainer) -> None:
+    from gan_course import plotting
+    from gan_course.training import watchers
+
     row, end = trainer.history[-1], "\r" if sys.stderr.isatty() else "\n"
     text = "step {step}  {seconds:.0f} s  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}  D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}"
-    scores = [r["frechet"] for r in trainer.history if "frechet" in r]
-    score = f"  Fréchet distance {scores[-1]:.1f}" if scores else ""
-    print((text.format(**row) + score).ljust(90), end=end, file=sys.stderr, flush=True)
+    told = text.format(**row)
+    for score, taken in watchers.newest(trainer):
+        told += f"  {plotting.SCORES.get(score.name, score.name)} {taken[score.name]:.1f} ({score.direction})"
+    print(told.ljust(90), end=end, file=sys.stderr, flush=True)
 
 
 def compare(args) -> None:
@@ -159,7 +164,7 @@ def compare(args) -> None:
     for seed in args.seeds:
         for made_with in recipes:
             notes = {"scale": at, "command": args.typed}
-            trainer = training.Trainer(made_with, images, seed=seed, precision=args.precision, notes=notes)
+            trainer = training.trainer_of(made_with)(made_with, images, seed=seed, precision=args.precision, notes=notes)
             try:
                 trainer.run(seconds=args.seconds)
             except training.Diverged as error:
@@ -220,16 +225,26 @@ def _generator(name: str):
     return G, G.card["data"].split(",")[0]
 
 
+def _samples(G, n: int, seed: int):
+    """n samples; a conditional generator is asked for all its classes in turn."""
+    import torch
+
+    from gan_course import sampling
+
+    classes = getattr(G, "n_classes", 0)
+    return sampling.sample(G, n, seed, torch.arange(n) % classes if classes else None)
+
+
 def sample(args) -> None:
     import numpy as np
 
-    from gan_course import files, plotting, sampling
+    from gan_course import files, plotting
 
     out = args.out
     if out.suffix not in (".npy", ".png"):
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
     writable(out.parent)
-    images = sampling.sample(_generator(args.generator)[0], args.n, args.seed)
+    images = _samples(_generator(args.generator)[0], args.n, args.seed)
 
     def write(path: Path) -> None:
         if out.suffix == ".png":
@@ -245,7 +260,7 @@ def sample(args) -> None:
 
 
 def evaluate(args) -> None:
-    from gan_course import data, evaluation, features, sampling
+    from gan_course import data, evaluation, features
 
     G, trained_on = _generator(args.generator)
     name = args.data or trained_on
@@ -253,12 +268,12 @@ def evaluate(args) -> None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     images = data.load(name)
     if modes := _modes(images):
-        found = modes(sampling.sample(G, args.n, args.seed))
+        found = modes(_samples(G, args.n, args.seed))
         about = {"data": name, "n_fake": args.n, "seed": args.seed, "generator": args.generator}
         print(json.dumps(found._asdict() | about) if args.json else f"{found} ({args.n} samples, seed {args.seed}, {name})")
         return
     judge = features.Inception(args.inception) if args.inception else features.classifier(name)
-    fake = sampling.sample(G, args.n, args.seed)
+    fake = _samples(G, args.n, args.seed)
     score = evaluation.score(fake, images, data.load(name, split="test"), judge, args.seed)
     print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
 
@@ -316,21 +331,6 @@ def grade(args) -> None:
             told = f"{row.submission}: {row.passed} of {len(row.results)} passed. {grading.printable(row.note)}"
             print(told.rstrip(), flush=True)
     grading.write_csv(rows, file)
-
-
-@contextlib.contextmanager
-def ends_like_interrupt(number: int):
-    """Within, a signal raises KeyboardInterrupt, once; what ends then is left to end."""
-
-    def interrupt(number, frame):
-        signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, classifier, bench, grade)}

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_course import UserError, artefacts
-from gan_course.data import mirror_half
+from gan_course.data import mirror_half, normalise
 from gan_course.data.standins import MODES
 from gan_course.settings import offline, place, placed
 
@@ -89,7 +89,7 @@ class Classifier(Extractor):
         """See `Extractor.look`. UserError for images of another size than the classifier was trained on."""
         if tuple(images.shape[1:]) != self.image_shape:
             raise UserError(f"{self.name} takes uint8 images {self.image_shape}, not {tuple(images.shape[1:])}")
-        return self(images.float().div_(127.5).sub_(1))
+        return self(normalise(images))
 
     def accuracy(self, images) -> float:
         """Share of `images` (labels as in `by_mode`) whose most probable class is their label."""

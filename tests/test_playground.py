@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from gan_course import UserError, data, plotting, widgets
-from gan_course.widgets.playground import Game, course_steps
+from gan_course.widgets.playground import PlaneGame, course_steps
 from gan_course.widgets.playground.game import FAKES, FRAMES
 
 
@@ -97,7 +97,7 @@ def test_the_saturating_loss_hardly_pulls_once_d_is_sure():
 
 
 def test_the_arrows_are_what_the_generators_step_sends():
-    game = Game(data.points("ring"), course_steps())
+    game = PlaneGame(data.points("ring"), course_steps())
     x = game.G(game.z[:FAKES]).detach().requires_grad_()
     wanted = -torch.autograd.grad(F.softplus(-game.D(x)).sum(), x)[0]
     assert np.allclose(game.pull(), wanted, atol=1e-6)
@@ -123,7 +123,7 @@ def test_what_a_step_prints_is_seen_once_a_step_and_not_for_the_arrows(capsys):
         print("here")
         return course_steps()[1](*arguments)
 
-    game = Game(data.points("ring"), (course_steps()[0], talks))
+    game = PlaneGame(data.points("ring"), (course_steps()[0], talks))
     for _ in range(3):
         game.keep()
     assert len(calls) == 1 and "here" not in capsys.readouterr().out

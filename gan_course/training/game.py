@@ -8,15 +8,15 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from gan_course import UserError
+from gan_course import MEASURED, UserError
 from gan_course.data import mirror_half
-from gan_course.losses import PENALTIES, loss
+from gan_course.losses import PENALTIES, loss, measured
 from gan_course.models import build, pack
 from gan_course.sampling import noise
 from gan_course.training.random_state import RandomState
 from gan_course.training.recipes import Recipe
 
-NOTED = ("loss_d", "loss_g", "d_real", "d_fake")
+NOTED = tuple(MEASURED)
 
 
 class Game:
@@ -158,18 +158,11 @@ class Game:
         y = () if self.classes(n) is None else (self.data.labels[index],)
         with RandomState(self.device, self.seed):
             real, fake = (D(self.packed(x), *y).float() for x in (self.data.batch(index), G(z, *y)))
-        loss_g = self.loss.g(real, fake) if self.loss.pairs else self.loss.g(fake)
-        values = self.loss.d(real, fake), loss_g, real.sigmoid().mean(), fake.sigmoid().mean()
-        return {name: value.item() for name, value in zip(NOTED, values, strict=True)}
+        return measured(self.loss, real, fake)
 
     def latest(self) -> dict[str, float]:
         """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""
         return dict(zip(NOTED, self.newest.tolist(), strict=True))
-
-    @property
-    def images(self):
-        """The data set."""
-        return self.data
 
     def _networks(self) -> tuple[nn.Module, nn.Module]:
         """G and D of the recipe, or copies of those that were handed in. UserError for ones that do not fit the data."""

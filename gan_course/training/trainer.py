@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 
 import torch
@@ -12,11 +13,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from gan_course import UserError
+from gan_course.interruption import interruptible
 from gan_course.losses import PENALTIES, loss
 from gan_course.sampling import draw, noise, sample
 from gan_course.training import checkpoint, watchers
 from gan_course.training.game import NOTED, Game
-from gan_course.training.interruption import interruptible
 from gan_course.training.own_steps import own_steps
 from gan_course.training.precision import faster_precision
 from gan_course.training.recipes import Recipe
@@ -67,7 +68,7 @@ class Trainer(Game):
         loss(recipe.loss, recipe.smoothing)  # says what is wrong with them
         if recipe.penalty and recipe.penalty not in PENALTIES:
             raise UserError(f"no penalty called {recipe.penalty!r}; there are: {', '.join(PENALTIES)}")
-        without = {"penalty": "", "clip": 0.0, "smoothing": 0.0, "packing": 1}
+        without = {"loss": "non_saturating", "penalty": "", "clip": 0.0, "smoothing": 0.0, "packing": 1}
         if steps and (unused := [key for key, none in without.items() if getattr(recipe, key) != none]):
             key = unused[0]
             value, none = getattr(recipe, key), without[key]
@@ -83,10 +84,10 @@ class Trainer(Game):
         self.given_networks, self.given_steps, self.watch = networks, steps, tuple(watch)
         self.notes, self.capture = dict(notes or {}), capture and not steps
         self.device = data.data.device
-        self._start_over()
+        self.reset()
 
-    def _start_over(self) -> None:
-        """Step 0: a new game, nothing noted yet."""
+    def reset(self) -> None:
+        """Start over, in place: step 0 of the recipe as it stands, all else as it was given. Files already saved stay."""
         self.begin()
         if self.given_steps:
             self.d_step, self.g_step = own_steps(self, *self.given_steps)
@@ -139,7 +140,8 @@ class Trainer(Game):
         last = math.inf if steps is None else self.step + steps
         with interruptible() as interrupted, self.ready():
             if self.precision == "auto":
-                self.precision = faster_precision(self._throw_away, self.device)
+                fresh = partial(type(self), self.recipe, self.data, networks=self.given_networks)
+                self.precision = faster_precision(fresh, self.device)
             start, before = self._clock(), self.seconds
             until, saved, reported = math.inf if seconds is None else start + seconds, start, start
             if not self.snapshots:
@@ -162,9 +164,6 @@ class Trainer(Game):
             if save:
                 self.save()
         return self
-
-    def _throw_away(self, precision: str) -> "Trainer":
-        return type(self)(self.recipe, self.data, precision=precision, networks=self.given_networks)
 
     def _clock(self) -> float:
         return time.perf_counter() - self._off
@@ -232,10 +231,6 @@ class Trainer(Game):
                     group["lr"].fill_(lr * left)
                 else:
                     group["lr"] = lr * left
-
-    def reset(self) -> None:
-        """Start over, in place: step 0 of the recipe as it stands, all else as it was given. Files already saved stay."""
-        self._start_over()
 
     def means(self) -> dict[str, float]:
         """The same four, each averaged over the last `LOG_EVERY` steps."""
