@@ -48,6 +48,17 @@ def test_the_preset_for_collapse_loses_nearly_all_modes(seed):
     assert played.now.numbers["covered"] <= 2
 
 
+def test_r1_is_part_of_ds_step_and_can_be_changed_while_it_goes_on(played):
+    assert not np.array_equal(after(20).logits, after(20, gamma=1.0).logits)
+    played.run(5)
+    played._parts["gamma"].value = 0.5
+    assert played.config()["gamma"] == 0.5 and played.game.step == 5
+    flat = [np.abs(after(200, gamma=gamma, lr_g=0.0).logits).max() for gamma in (0.0, 3.0)]
+    assert flat[1] < flat[0] / 2
+    with pytest.raises(UserError, match="gamma is a number from 0 to 10"):
+        widgets.Playground(gamma=-1)
+
+
 def test_a_missing_detach_alone_changes_nothing_but_is_told():
     right, leaky = after(60), after(60, who="no_detach")
     assert np.array_equal(right.fake, leaky.fake) and np.array_equal(right.logits, leaky.logits)
