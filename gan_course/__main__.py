@@ -59,11 +59,21 @@ def info(args) -> None:
 
 
 def train(args) -> None:
+    from gan_course import team
+
+    with team.joined() as us:
+        folder = args.out
+        args.resume = us.same(args.resume or (team.restarted() and (folder / "checkpoint.pt").exists()))
+        with us.lead(lambda: _taken(args, folder)) or contextlib.nullcontext():
+            _train(args, folder, us)
+
+
+def _taken(args, folder: Path):
+    """The folder's lock, in our hands."""
     from filelock import FileLock, Timeout
 
-    from gan_course.training import recipe
+    from gan_course.training import checkpoint, recipe
 
-    folder = args.out
     recipe(args.name)  # an unknown name ends here, before anything is written
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; give a folder to --out")
@@ -77,27 +87,27 @@ def train(args) -> None:
         raise UserError(f"another process is training into {folder}; wait for it or give another --out") from None
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror or error}; give another --out") from error
-    with lock:
-        _train(args, folder)
+    checkpoint.sweep(folder)
+    return lock
 
 
-def _train(args, folder: Path) -> None:
-    from gan_course import data, scale
+def _train(args, folder: Path, us) -> None:
+    from gan_course import data, scale, team
     from gan_course.training import Diverged, Score, checkpoint, recipe, trainer_of
 
-    checkpoint.sweep(folder)
     given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
     at = args.scale or (given["notes"].get("scale") if given else None) or scale.name()
     name, limit = (given["data"]["name"], given["data"]["n"]) if given else ("mnist", None)
-    images = data.load(args.data or name, limit=args.limit or limit, device=scale.device(args.device))
+    images = data.load(args.data or name, limit=args.limit or limit, device=team.device(args.device))
     asked = recipe(args.name, at)
     if args.batch_size:
         asked = asked.vary(batch_size=args.batch_size)
-    how = {"out": folder, "notes": {"scale": at, "command": args.typed}}
+    how = {"out": folder, "notes": {"scale": at, "command": args.typed}, "team": us}
     if args.score_every:
         from gan_course import evaluation, features
 
         judge = features.classifier(images.name, images.data.device)
+        judge.team = us
         how["watch"] = [Score(evaluation.Reference(images, judge).frechet, args.score_every)]
     if given:
         kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
@@ -107,16 +117,27 @@ def _train(args, folder: Path) -> None:
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
         steps, seconds = scale.training(at)
+    tell = print if us.first else lambda *_, **__: None
     if not _left(trainer, steps, seconds):
-        print(f"{folder}: {trainer.step} steps in {trainer.seconds:.0f} s, nothing left to do")
+        tell(f"{folder}: {trainer.step} steps in {trainer.seconds:.0f} s, nothing left to do")
         return
+    if us.size > 1 or any("processes" in change for change in trainer.changes):
+        tell(_processes(trainer), file=sys.stderr)
     try:
-        trainer.run(**_left(trainer, steps, seconds), report=_progress)
+        trainer.run(**_left(trainer, steps, seconds), report=_progress if us.first else None)
     except Diverged as error:
         raise UserError(str(error)) from error
     finally:
-        print(file=sys.stderr)
-    print(f"{folder}: {trainer.step} steps, {trainer.images_seen} images in {trainer.seconds:.0f} s, {trainer.precision}")
+        tell(file=sys.stderr)
+    tell(f"{folder}: {trainer.step} steps, {trainer.images_seen} images in {trainer.seconds:.0f} s, {trainer.precision}")
+
+
+def _processes(trainer) -> str:
+    """Who trains, with how much each, and where their number changed."""
+    n, each = trainer.recipe.batch_size, trainer.team.parts(trainer.recipe.batch_size)
+    text = f"{trainer.team.size} process{'es' * (trainer.team.size > 1)}, batch {n} in all, {' + '.join(map(str, each))}"
+    changed = [f"{change['processes']} from step {change['step']}" for change in trainer.changes if "processes" in change]
+    return text + (f"; their number changed: {', '.join(changed)}" if changed else "")
 
 
 def _left(trainer, steps, seconds) -> dict:
@@ -225,14 +246,14 @@ def _generator(name: str):
     return G, G.card["data"].split(",")[0]
 
 
-def _samples(G, n: int, seed: int):
-    """n samples; a conditional generator is asked for all its classes in turn."""
+def _samples(G, n: int, seed: int, us=None):
+    """n samples; a conditional generator is asked for all its classes in turn. us: the team that makes them."""
     import torch
 
-    from gan_course import sampling
+    from gan_course import sampling, team
 
     classes = getattr(G, "n_classes", 0)
-    return sampling.sample(G, n, seed, torch.arange(n) % classes if classes else None)
+    return sampling.sample(G, n, seed, torch.arange(n) % classes if classes else None, team=us or team.ALONE)
 
 
 def sample(args) -> None:
@@ -260,6 +281,13 @@ def sample(args) -> None:
 
 
 def evaluate(args) -> None:
+    from gan_course import team
+
+    with team.joined() as us:
+        _evaluate(args, us)
+
+
+def _evaluate(args, us) -> None:
     from gan_course import data, evaluation, features
 
     G, trained_on = _generator(args.generator)
@@ -268,14 +296,17 @@ def evaluate(args) -> None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     images = data.load(name)
     if modes := _modes(images):
-        found = modes(_samples(G, args.n, args.seed))
+        found = modes(_samples(G, args.n, args.seed, us))
         about = {"data": name, "n_fake": args.n, "seed": args.seed, "generator": args.generator}
-        print(json.dumps(found._asdict() | about) if args.json else f"{found} ({args.n} samples, seed {args.seed}, {name})")
+        if us.first:
+            print(json.dumps(found._asdict() | about) if args.json else f"{found} ({args.n} samples, seed {args.seed}, {name})")
         return
     judge = features.Inception(args.inception) if args.inception else features.classifier(name)
-    fake = _samples(G, args.n, args.seed)
+    judge.team = us
+    fake = _samples(G, args.n, args.seed, us)
     score = evaluation.score(fake, images, data.load(name, split="test"), judge, args.seed)
-    print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
+    if us.first:
+        print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
 
 
 def classifier(args) -> None:

@@ -129,6 +129,17 @@ LESSONS = {
                 "gpu": Budget(steps=600, rung_seconds=30),
             },
         ),
+        Lesson(
+            name="07_past_one_gpu",
+            title="Past one GPU",
+            what="measure what a step costs, average gradients by hand, train in several processes, and work out 64 GPUs on paper",
+            minutes={"smoke": 0.4, "cpu": 3, "gpu": 3},
+            budgets={
+                "smoke": Budget(images=1_000, steps=6),
+                "cpu": Budget(images=10_000, steps=60),
+                "gpu": Budget(images=10_000, steps=60),
+            },
+        ),
     )
 }
 

@@ -20,13 +20,13 @@ def history(trainer) -> None:
 
 def file(trainer) -> None:
     """The newest row into history.jsonl, so that a run can be watched from outside."""
-    if trainer.out is not None:
+    if trainer.out is not None and trainer.team.first:
         checkpoint.append_history(trainer.out, trainer.history[-1])
 
 
 def snapshots(trainer) -> None:
     """What the fixed noise gives now; at most `MAX_SNAPSHOTS`, evenly spread over the run."""
-    if trainer.step % trainer.snapshot_every:
+    if trainer.step % trainer.snapshot_every or not trainer.team.first:
         return
     trainer.snapshots.append((trainer.step, trainer.snapshot().cpu()))
     if len(trainer.snapshots) > MAX_SNAPSHOTS:  # keep every second one and take them half as often from here on
@@ -80,7 +80,7 @@ class Score:
         with trainer.off_the_clock(), torch.random.fork_rng(devices=devices):
             G = trainer.generator(n_statistics=min(2_000, self.n))
             y = trainer.classes(self.n)
-            samples = sample(G, self.n, trainer.seed, y, trainer.data.kept)
+            samples = sample(G, self.n, trainer.seed, y, trainer.data.kept, trainer.team)
             value = float(self.scorer(samples, y) if self.with_classes else self.scorer(samples))
             trainer.history[-1][self.name] = value
             best = trainer.best
