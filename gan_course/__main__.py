@@ -171,7 +171,7 @@ def compare(args) -> None:
                 trainer.save(args.out / f"{made_with.name}-{seed}")
             run = {"recipe": made_with.name, "seed": seed} | judged(trainer.sample(args.n, seed).cpu())
             run |= {"steps": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 1)}
-            report["runs"].append(run | {"cpu_seconds": round(spent, 1), "precision": trainer.precision})
+            report["runs"].append(run | {"cpu_seconds": round(spent, 2), "precision": trainer.precision})
             print(f"{made_with.name:16} seed {seed}: {_told(run)}; {trainer.step} steps, {spent:.0f} s of CPU", file=sys.stderr)
     print(json.dumps(report) if args.json else _comparison(report))
 
