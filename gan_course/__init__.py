@@ -8,3 +8,7 @@ class UserError(ValueError):
 
     The command line prints it to stderr and exits with status 2.
     """
+
+
+# The four numbers that every step of a training is told by → what they are called in pictures.
+MEASURED = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from gan_course import UserError
+from gan_course.interruption import ends_like_interrupt
 from gan_course.options import complain, parser
 from gan_course.settings import place, writable
 
@@ -59,11 +60,21 @@ def info(args) -> None:
 
 
 def train(args) -> None:
+    from gan_course import team
+
+    with team.joined() as us:
+        folder = args.out
+        args.resume = us.same(args.resume or (team.restarted() and (folder / "checkpoint.pt").exists()))
+        with us.lead(lambda: _taken(args, folder)) or contextlib.nullcontext():
+            _train(args, folder, us)
+
+
+def _taken(args, folder: Path):
+    """The folder's lock, in our hands."""
     from filelock import FileLock, Timeout
 
-    from gan_course.training import recipe
+    from gan_course.training import checkpoint, recipe
 
-    folder = args.out
     recipe(args.name)  # an unknown name ends here, before anything is written
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; give a folder to --out")
@@ -77,46 +88,57 @@ def train(args) -> None:
         raise UserError(f"another process is training into {folder}; wait for it or give another --out") from None
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror or error}; give another --out") from error
-    with lock:
-        _train(args, folder)
-
-
-def _train(args, folder: Path) -> None:
-    from gan_course import data, scale
-    from gan_course.training import Diverged, Score, Trainer, checkpoint, recipe
-
     checkpoint.sweep(folder)
+    return lock
+
+
+def _train(args, folder: Path, us) -> None:
+    from gan_course import data, scale, team
+    from gan_course.training import Diverged, Score, checkpoint, recipe, trainer_of
+
     given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
     at = args.scale or (given["notes"].get("scale") if given else None) or scale.name()
     name, limit = (given["data"]["name"], given["data"]["n"]) if given else ("mnist", None)
-    images = data.load(args.data or name, limit=args.limit or limit, device=scale.device(args.device))
+    images = data.load(args.data or name, limit=args.limit or limit, device=team.device(args.device))
     asked = recipe(args.name, at)
     if args.batch_size:
         asked = asked.vary(batch_size=args.batch_size)
-    how = {"out": folder, "notes": {"scale": at, "command": args.typed}}
+    how = {"out": folder, "notes": {"scale": at, "command": args.typed}, "team": us}
     if args.score_every:
         from gan_course import evaluation, features
 
         judge = features.classifier(images.name, images.data.device)
+        judge.team = us
         how["watch"] = [Score(evaluation.Reference(images, judge).frechet, args.score_every)]
     if given:
         kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
-        trainer = Trainer.resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
+        trainer = trainer_of(asked).resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
     else:
-        trainer = Trainer(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
+        trainer = trainer_of(asked)(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
         steps, seconds = scale.training(at)
+    tell = print if us.first else lambda *_, **__: None
     if not _left(trainer, steps, seconds):
-        print(f"{folder}: {trainer.step} steps in {trainer.seconds:.0f} s, nothing left to do")
+        tell(f"{folder}: {trainer.step} steps in {trainer.seconds:.0f} s, nothing left to do")
         return
+    if us.size > 1 or any("processes" in change for change in trainer.changes):
+        tell(_processes(trainer), file=sys.stderr)
     try:
-        trainer.run(**_left(trainer, steps, seconds), report=_progress)
+        trainer.run(**_left(trainer, steps, seconds), report=_progress if us.first else None)
     except Diverged as error:
         raise UserError(str(error)) from error
     finally:
-        print(file=sys.stderr)
-    print(f"{folder}: {trainer.step} steps, {trainer.images_seen} images in {trainer.seconds:.0f} s, {trainer.precision}")
+        tell(file=sys.stderr)
+    tell(f"{folder}: {trainer.step} steps, {trainer.images_seen} images in {trainer.seconds:.0f} s, {trainer.precision}")
+
+
+def _processes(trainer) -> str:
+    """Who trains, with how much each, and where their number changed."""
+    n, each = trainer.recipe.batch_size, trainer.team.parts(trainer.recipe.batch_size)
+    text = f"{trainer.team.size} process{'es' * (trainer.team.size > 1)}, batch {n} in all, {' + '.join(map(str, each))}"
+    changed = [f"{change['processes']} from step {change['step']}" for change in trainer.changes if "processes" in change]
+    return text + (f"; their number changed: {', '.join(changed)}" if changed else "")
 
 
 def _left(trainer, steps, seconds) -> dict:
@@ -130,11 +152,15 @@ def _left(trainer, steps, seconds) -> dict:
 
 
 def _progress(trainer) -> None:
+    from gan_course import plotting
+    from gan_course.training import watchers
+
     row, end = trainer.history[-1], "\r" if sys.stderr.isatty() else "\n"
     text = "step {step}  {seconds:.0f} s  loss_d {loss_d:.3f}  loss_g {loss_g:.3f}  D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}"
-    scores = [r["frechet"] for r in trainer.history if "frechet" in r]
-    score = f"  Fréchet distance {scores[-1]:.1f}" if scores else ""
-    print((text.format(**row) + score).ljust(90), end=end, file=sys.stderr, flush=True)
+    told = text.format(**row)
+    for score, taken in watchers.newest(trainer):
+        told += f"  {plotting.SCORES.get(score.name, score.name)} {taken[score.name]:.1f} ({score.direction})"
+    print(told.ljust(90), end=end, file=sys.stderr, flush=True)
 
 
 def compare(args) -> None:
@@ -160,7 +186,7 @@ def compare(args) -> None:
     for seed in args.seeds:
         for made_with in recipes:
             notes = {"scale": at, "command": args.typed}
-            trainer = training.Trainer(made_with, images, seed=seed, precision=args.precision, notes=notes)
+            trainer = training.trainer_of(made_with)(made_with, images, seed=seed, precision=args.precision, notes=notes)
             before = time.process_time()
             try:
                 trainer.run(steps=args.steps, seconds=args.seconds)
@@ -223,16 +249,26 @@ def _generator(name: str):
     return G, G.card["data"].split(",")[0]
 
 
+def _samples(G, n: int, seed: int, us=None):
+    """n samples; a conditional generator is asked for all its classes in turn. us: the team that makes them."""
+    import torch
+
+    from gan_course import sampling, team
+
+    classes = getattr(G, "n_classes", 0)
+    return sampling.sample(G, n, seed, torch.arange(n) % classes if classes else None, team=us or team.ALONE)
+
+
 def sample(args) -> None:
     import numpy as np
 
-    from gan_course import files, plotting, sampling
+    from gan_course import files, plotting
 
     out = args.out
     if out.suffix not in (".npy", ".png"):
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
     writable(out.parent)
-    images = sampling.sample(_generator(args.generator)[0], args.n, args.seed)
+    images = _samples(_generator(args.generator)[0], args.n, args.seed)
 
     def write(path: Path) -> None:
         if out.suffix == ".png":
@@ -248,7 +284,14 @@ def sample(args) -> None:
 
 
 def evaluate(args) -> None:
-    from gan_course import data, evaluation, features, sampling
+    from gan_course import team
+
+    with team.joined() as us:
+        _evaluate(args, us)
+
+
+def _evaluate(args, us) -> None:
+    from gan_course import data, evaluation, features
 
     G, trained_on = _generator(args.generator)
     name = args.data or trained_on
@@ -256,14 +299,17 @@ def evaluate(args) -> None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     images = data.load(name)
     if modes := _modes(images):
-        found = modes(sampling.sample(G, args.n, args.seed))
+        found = modes(_samples(G, args.n, args.seed, us))
         about = {"data": name, "n_fake": args.n, "seed": args.seed, "generator": args.generator}
-        print(json.dumps(found._asdict() | about) if args.json else f"{found} ({args.n} samples, seed {args.seed}, {name})")
+        if us.first:
+            print(json.dumps(found._asdict() | about) if args.json else f"{found} ({args.n} samples, seed {args.seed}, {name})")
         return
     judge = features.Inception(args.inception) if args.inception else features.classifier(name)
-    fake = sampling.sample(G, args.n, args.seed)
+    judge.team = us
+    fake = _samples(G, args.n, args.seed, us)
     score = evaluation.score(fake, images, data.load(name, split="test"), judge, args.seed)
-    print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
+    if us.first:
+        print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
 
 
 def classifier(args) -> None:
@@ -319,21 +365,6 @@ def grade(args) -> None:
             told = f"{row.submission}: {row.passed} of {len(row.results)} passed. {grading.printable(row.note)}"
             print(told.rstrip(), flush=True)
     grading.write_csv(rows, file)
-
-
-@contextlib.contextmanager
-def ends_like_interrupt(number: int):
-    """Within, a signal raises KeyboardInterrupt, once; what ends then is left to end."""
-
-    def interrupt(number, frame):
-        signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, classifier, bench, grade)}

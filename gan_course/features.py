@@ -14,18 +14,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_course import UserError, artefacts
-from gan_course.data import mirror_half
+from gan_course.data import mirror_half, normalise
 from gan_course.data.standins import MODES
 from gan_course.settings import offline, place, placed
+from gan_course.team import ALONE, Team
 
 
 class Extractor(nn.Module):
     """Base of what judges images: `name`, `hash` of its weights, `resize` in words, and `forward` from uint8 batches.
 
-    Scores on features of different hashes must not be compared.
+    Scores on features of different hashes must not be compared. `team`: processes that share the work of `batches` and of
+    all that is built on it; each of them must call it.
     """
 
     name, hash, resize = "extractor", "", "none"
+    team: Team = ALONE
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 images (N, C, H, W) on the extractor's device → features (N, d) and logits (N, K)."""
@@ -37,9 +40,12 @@ class Extractor(nn.Module):
         if images.dtype != torch.uint8:
             raise UserError(f"{self.name} takes uint8 images, not {str(images.dtype).removeprefix('torch.')}; see data.denormalise")
         device = next(self.parameters()).device
-        for part in images.split(batch):
+
+        def seen(part: Tensor) -> tuple[Tensor, Tensor]:
             features, logits = self.look(part.to(device))
-            yield features.float().cpu(), logits.float().softmax(1).cpu()
+            return features.float().cpu(), logits.float().softmax(1).cpu()
+
+        yield from self.team.map(seen, images.split(batch))
 
     def describe(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 images (N, C, H, W) → features (N, d) and class probabilities (N, K), float32 on the CPU."""
@@ -89,7 +95,7 @@ class Classifier(Extractor):
         """See `Extractor.look`. UserError for images of another size than the classifier was trained on."""
         if tuple(images.shape[1:]) != self.image_shape:
             raise UserError(f"{self.name} takes uint8 images {self.image_shape}, not {tuple(images.shape[1:])}")
-        return self(images.float().div_(127.5).sub_(1))
+        return self(normalise(images))
 
     def accuracy(self, images) -> float:
         """Share of `images` (labels as in `by_mode`) whose most probable class is their label."""
@@ -153,7 +159,7 @@ def train_classifier(images, plan: Plan, *, batch_size: int = 128, lr: float = 3
             dy, dx = torch.randint(-2, 3, (2,), generator=rng).tolist()
             x = torch.roll(F.pad(images.batch(index), (2, 2, 2, 2), value=-1), (dy, dx), (2, 3))[..., 2:-2, 2:-2]
             if plan.flip:
-                x = mirror_half(x, rng)
+                x = mirror_half(x, torch.rand(len(x), generator=rng, device=rng.device))
             x = x.contiguous(memory_format=torch.channels_last)  # 1.4 times as fast on a CPU
             loss = F.cross_entropy(net(x)[1], images.labels[index])
             optimizer.zero_grad()

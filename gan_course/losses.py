@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_course import UserError
+from gan_course import MEASURED, UserError
 
 
 def d_logistic(logits_real: Tensor, logits_fake: Tensor, real: float = 1.0, fake: float = 0.0) -> Tensor:
@@ -138,3 +138,10 @@ def _squared_slopes(D, x: Tensor) -> Tensor:
 
 
 PENALTIES = {"r1": r1, "r2": r2, "r1_r2": r1_r2, "gradient_penalty": gradient_penalty}
+
+
+def measured(loss: Loss, logits_real: Tensor, logits_fake: Tensor) -> dict[str, float]:
+    """The numbers of `MEASURED`, of logits (N, 1): both losses, and D's mean outputs."""
+    loss_g = loss.g(logits_real, logits_fake) if loss.pairs else loss.g(logits_fake)
+    values = loss.d(logits_real, logits_fake), loss_g, logits_real.sigmoid().mean(), logits_fake.sigmoid().mean()
+    return {name: value.item() for name, value in zip(MEASURED, values, strict=True)}

@@ -5,7 +5,7 @@ import sys
 
 from gan_course import UserError, __version__, scale, settings
 
-NAMES = "mnist, cifar10, digits or shapes"
+NAMES = f"{', '.join(settings.DATA_SETS[:-1])} or {settings.DATA_SETS[-1]}"
 ALL_NAMES = f"{NAMES}; stacked-mnist; points: ring, grid, moons, spiral, line"
 GENERATOR = "a folder that train wrote, a .safetensors file, or a shipped generator's name"
 

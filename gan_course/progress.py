@@ -46,6 +46,10 @@ EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order
         "mended_loop": "clinic: the loop", "mended_networks": "clinic: networks and numbers",
         "failure_myths": "true or measured otherwise",
     },
+    "07": {
+        "my_part": "a part of the batch", "average_gradients": "the average gradient", "stop_together": "stopping together",
+        "all_reduce_seconds": "what the messages cost",
+    },
 }  # fmt: skip
 TITLES = {name: title for exercises in EXERCISES.values() for name, title in exercises.items()}
 

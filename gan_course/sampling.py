@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gan_course import UserError
 from gan_course.data import denormalise
+from gan_course.team import ALONE, Team
 
 BLOCK = 256  # z are drawn and images made so many at a time, always: sample i depends on its seed and on nothing else
 
@@ -18,28 +19,36 @@ def noise(n: int, noise_dim: int, seed: int = 0, device="cpu") -> Tensor:
     return torch.cat(blocks)[:n].to(device) if blocks else torch.empty(0, noise_dim, device=device)
 
 
-def sample(G: nn.Module, n: int, seed: int = 0, y=None, keep: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+def sample(
+    G: nn.Module, n: int, seed: int = 0, y=None, keep: Callable[[Tensor], Tensor] | None = None, team: Team = ALONE
+) -> Tensor:
     """n samples of a generator from z ~ N(0, 1) on its device: images as uint8 (n, C, H, W), points as float32 (n, 2).
 
     Sample i of a seed is the same to the last bit whatever n is. y: the class asked for, a number or (n,) class indices.
     keep: network's output → what is kept, of the data set that G learned (`Images.kept`); default: for data in [-1, 1].
+    team: processes that share the work, all of which call this and get all samples.
     Raises UserError if a sample holds NaN or infinite values: as bytes they would pass for black.
     """
     whole = -(-n // BLOCK) * BLOCK
     if y is not None:
         y = torch.as_tensor(y).expand(n)
         y = torch.cat([y, y[-1:].expand(whole - n)])
-    return draw(G, noise(whole, G.noise_dim, seed), y, keep)[:n]
+    return draw(G, noise(whole, G.noise_dim, seed), y, keep, team=team)[:n]
 
 
 @torch.no_grad()
 def draw(
-    G: nn.Module, z: Tensor, y: Tensor | None = None, keep: Callable[[Tensor], Tensor] | None = None, check: bool = True
+    G: nn.Module,
+    z: Tensor,
+    y: Tensor | None = None,
+    keep: Callable[[Tensor], Tensor] | None = None,
+    check: bool = True,
+    team: Team = ALONE,
 ) -> Tensor:
     """What G makes of z (N, noise_dim), and of the classes y (N,) where it takes some, as `sample` keeps it."""
     device = next(G.parameters()).device
-    parts = []
-    for i in range(0, len(z), BLOCK):
+
+    def block(i: int) -> Tensor:
         part = z[i : i + BLOCK].to(device)
         x = G(part) if y is None else G(part, y[i : i + BLOCK].to(device))
         if check and not torch.isfinite(x).all():
@@ -47,7 +56,9 @@ def draw(
             raise UserError(
                 f"sample {bad} of the generator holds NaN or infinite values: its weights are damaged, or training diverged"
             )
-        parts.append((keep or _kept)(x))
+        return (keep or _kept)(x)
+
+    parts = list(team.map(block, range(0, len(z), BLOCK)))
     return torch.cat(parts) if parts else _kept(torch.empty(0, *G.image_shape, device=device))
 
 

@@ -121,12 +121,23 @@ LESSONS = {
             name="05_failure_modes",
             title="When training goes wrong",
             what="make a GAN circle, collapse, stop learning and copy, each in seconds; mend it, and seventeen published bugs",
-            minutes={"smoke": 0.4, "cpu": 5, "gpu": 5},
-            rungs=5,
+            minutes={"smoke": 0.4, "cpu": 7, "gpu": 6},
+            rungs=7,  # five on the grid, two on stacked digits
             budgets={
                 "smoke": Budget(images=1_000, steps=40, rung_steps=20, n_eval=200),
                 "cpu": Budget(images=20_000, steps=600, rung_seconds=30),
                 "gpu": Budget(steps=600, rung_seconds=30),
+            },
+        ),
+        Lesson(
+            name="07_past_one_gpu",
+            title="Past one GPU",
+            what="measure what a step costs, average gradients by hand, train in several processes, and work out 64 GPUs on paper",
+            minutes={"smoke": 0.4, "cpu": 3, "gpu": 3},
+            budgets={
+                "smoke": Budget(images=1_000, steps=6),
+                "cpu": Budget(images=10_000, steps=60),
+                "gpu": Budget(images=10_000, steps=60),
             },
         ),
     )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from gan_course import UserError
 
+DATA_SETS = ("mnist", "cifar10", "digits", "shapes")  # what `data.load` knows; the last two are built in
+
 
 def place(name) -> Path:
     """The file or folder of that name, which need not be there yet; `~` is the user's home.

@@ -263,6 +263,43 @@ def without_average(broken):
     return [Seen(worse=live if broken else averaged, calm=averaged)]
 
 
+def dead_batch_features(broken):
+    torch.manual_seed(0)
+    f = F.leaky_relu(torch.randn(64, 128), 0.2)
+    M = torch.einsum("na,abc->nbc", f, torch.randn(128, 16, 16) / (1 if broken else 128))
+    return [Seen(batch_features=torch.exp(-(M[:, None] - M[None]).abs().sum(3)).sum(1) - 1)]
+
+
+def norm_in_critic(broken):
+    torch.manual_seed(0)
+    critic, x = (
+        nn.Sequential(nn.Linear(2, 16), *[nn.BatchNorm1d(16)] * broken, nn.LeakyReLU(0.2), nn.Linear(16, 1)),
+        torch.randn(8, 2),
+    )
+    return [Seen(of_one=[critic(torch.cat([x[:1], other])).detach()[0, 0] for other in (x[1:], 3 * x[1:])])]
+
+
+def two_sided(broken):
+    logit = torch.zeros(1, requires_grad=True)  # of a place where only fakes are
+    opt = torch.optim.Adam([logit], lr=0.1)
+    for _ in range(300):
+        opt.zero_grad()
+        bce(logit, torch.full_like(logit, 0.1 if broken else 0.0)).backward()
+        opt.step()
+    return [Seen(d_of_fakes_alone=logit.sigmoid().item())]
+
+
+def seven_modes(broken):
+    angles = torch.linspace(0, 2 * math.pi, 8) if broken else torch.linspace(0, 2 * math.pi, 9)[:-1]
+    return [Seen(places=len({(round(a.cos().item(), 4) + 0.0, round(a.sin().item(), 4) + 0.0) for a in angles}))]
+
+
+def empty_histogram(broken):
+    counts = torch.zeros(8)
+    p = counts / (counts.sum().clamp(min=1) if broken else counts.sum())
+    return [Seen(kl=torch.xlogy(p, 8 * p).sum().item(), near_a_mode=counts.sum().item())]
+
+
 # ------------------------------------------------------------------ the words of the sheet
 
 SURE = {"lr": (0.3, 0.3), "n": 60}
@@ -303,6 +340,11 @@ CAUSES = {
     "only weights in the checkpoint: Adam starts anew": only_weights,
     "G's weights move back and forth": without_average,
     "kernel no multiple of the stride in G: outputs are reached unequally often": uneven_kernel,
+    "minibatch discrimination with T drawn from N(0, 1)": dead_batch_features,
+    "BatchNorm in a critic with a gradient penalty": norm_in_critic,
+    "both labels are smoothed": two_sided,
+    "`linspace(0, 2π, 8)`: both ends are the same place": seven_modes,
+    "the KL of an empty histogram": empty_histogram,
     "fewer samples": fewer_samples,
     "G copies: scores compare clouds, and a copy of the cloud is like it": copies,
 }
@@ -386,6 +428,11 @@ SYMPTOMS = {
     "its first step moves most weights by the whole learning rate": lambda s: abs(s.step - 1) < 0.01,
     "the score gets better and worse in turn": lambda s: s.worse > s.calm + 0.05,
     "a grid of single pixels over every image": lambda s: len(s.reached) > 1,
+    "the features of a batch are exactly 0": lambda s: not s.batch_features.any(),
+    "what D says of one point changes with the points beside it": lambda s: abs(s.of_one[0] - s.of_one[1]) > 1e-3,
+    "D is sure that only fakes are there and says 0.1": lambda s: abs(s.d_of_fakes_alone - 0.1) < 0.01,
+    "one mode is never covered, by any method": lambda s: s.places == 7,
+    "reverse KL is 0 and no sample is near a mode": lambda s: s.kl == 0 and s.near_a_mode == 0,
     "the score is worse although G is the same": lambda s: s.ratio > 1.05,
     "a score as good as real images, and nothing new": lambda s: s.as_good and not s.new,
 }

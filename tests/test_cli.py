@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from gan_course import __main__, data, sampling
 from gan_course.__main__ import main
-from gan_course.training import Trainer
+from gan_course.training import RECIPES, Score, Trainer, checkpoint
 
 
 def run(*arguments, timeout=120):
@@ -82,6 +83,27 @@ def test_scores_during_training_and_the_best_generator(tmp_path, capsys):
     rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if row["frechet"] > 0] == [20, 40]
     assert main(["evaluate", str(tmp_path / "best.safetensors"), "--n", "100", "--json"]) == 0
+
+
+def test_a_recipe_of_classes_is_trained_conditionally(tmp_path, monkeypatch):
+    n = {"n_classes": 10}
+    made = RECIPES["mlp-tuned"].vary(name="with-classes", batch_size=20, generator=n, discriminator=n)
+    monkeypatch.setitem(RECIPES, "with-classes", made)
+    run = ["train", "with-classes", "--data", "digits", "--precision", "fp32", "--out", str(tmp_path)]
+    assert main([*run, "--steps", "20"]) == 0
+    assert main([*run, "--steps", "21", "--resume"]) == 0
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert (saved["trainer"], saved["step"]) == ("ConditionalTrainer", 21)
+    assert main(["sample", str(tmp_path), "--n", "20", "--out", str(tmp_path / "a.npy")]) == 0
+    asked = sampling.sample(checkpoint.load_generator(tmp_path), 20, y=7).numpy()
+    images = np.load(tmp_path / "a.npy")
+    assert [i for i in range(20) if np.array_equal(images[i], asked[i])] == [7, 17]  # all classes in turn
+
+
+def test_the_progress_tells_each_score_by_its_own_name(capsys):
+    scores = [Score(lambda _: 2.5, 20, 2, name="sharpness", lower_is_better=False), Score(lambda _: 3.5, 20, 2)]
+    __main__._progress(Trainer(RECIPES["mlp-classic"], data.load("digits"), precision="fp32", watch=scores).run(steps=20))
+    assert "sharpness 2.5 (higher is better)  Fréchet distance 3.5 (lower is better)" in capsys.readouterr().err
 
 
 def test_info_is_json(capsys):

@@ -18,7 +18,7 @@ import pytest
 
 from gan_course import UserError, grading
 from gan_course.__main__ import main
-from gan_course.grading import Result, Row, lesson, process, submission, table
+from gan_course.grading import Graded, Result, lesson, process, submission, table
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = json.loads((ROOT / "notebooks" / "solutions" / "00_environment.ipynb").read_text(encoding="utf-8"))
@@ -408,8 +408,8 @@ def read_back(file):
 
 def test_the_table_says_all_of_a_row(tmp_path):
     rows = [
-        Row("=1+1", "01_a", {"x": Result("passed", "two answers"), "y": Result("failed", "wrong")}),
-        Row("bob", "02_b", {"z": Result("not done")}, "a note"),
+        Graded("=1+1", "01_a", {"x": Result("passed", "two answers"), "y": Result("failed", "wrong")}),
+        Graded("bob", "02_b", {"z": Result("not done")}, "a note"),
     ]
     grading.write_csv(rows, tmp_path / "grades.csv")
     ada, bob = read_back(tmp_path / "grades.csv")
@@ -426,14 +426,14 @@ def test_the_table_says_all_of_a_row(tmp_path):
 )
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝"])
 def test_the_table_runs_nothing_in_a_spreadsheet(tmp_path, start, sign):
-    grading.write_csv([Row(f"{start}{sign}1+1", "", {}, f"{start}{sign}cmd|' /C calc'!A0")], tmp_path / "grades.csv")
+    grading.write_csv([Graded(f"{start}{sign}1+1", "", {}, f"{start}{sign}cmd|' /C calc'!A0")], tmp_path / "grades.csv")
     (row,) = read_back(tmp_path / "grades.csv")
     assert row["submission"].startswith("'") and row["notes"].startswith("'")
 
 
 @pytest.mark.parametrize("name", ["Łódź", "a-b", "1=1", "ada's", "नमस्ते", "👩‍👩‍👧"])
 def test_ordinary_names_stay_as_they_are(tmp_path, name):
-    grading.write_csv([Row(name, "", {})], tmp_path / "grades.csv")
+    grading.write_csv([Graded(name, "", {})], tmp_path / "grades.csv")
     assert read_back(tmp_path / "grades.csv")[0]["submission"] == name
 
 
@@ -450,13 +450,13 @@ def test_the_table_is_whole_at_any_moment(tmp_path, monkeypatch):
     assert file.read_text() == "last time's"
     monkeypatch.setattr(table.csv, "writer", lambda out: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(UserError, match="No space left"):
-        grading.write_csv([Row("a", "", {})], file)
+        grading.write_csv([Graded("a", "", {})], file)
     assert file.read_text() == "last time's"
     monkeypatch.undo()
     (tmp_path / "link.csv").symlink_to("grades.csv")
-    grading.write_csv([Row("a", "", {})], tmp_path / "link.csv")
+    grading.write_csv([Graded("a", "", {})], tmp_path / "link.csv")
     assert (tmp_path / "link.csv").is_symlink() and read_back(file)[0]["submission"] == "a"
-    grading.write_csv([Row("a", "", {})], Path("/dev/null"))
+    grading.write_csv([Graded("a", "", {})], Path("/dev/null"))
 
 
 # ---------------------------------------------------------------- the command
@@ -538,7 +538,7 @@ def stand_in(monkeypatch, tmp_path):
 VERDICT = 'print(f"{nonce}\\tverdict\\tx\\tpassed\\t", flush=True)'
 
 
-@pytest.mark.parametrize("options", ["env={}", "start_new_session=True"])
+@pytest.mark.parametrize("options", ["env={}", "start_new_session=True", "env={}, start_new_session=True"])
 def test_a_process_that_left_its_mark_or_its_group_behind_is_ended(stand_in, options):
     verdicts, why = stand_in(f"""
 child = subprocess.Popen(["/bin/sleep", "1000"], {options})

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from gan_course import UserError, data, plotting, widgets
-from gan_course.widgets.playground import Game, course_steps
+from gan_course.widgets.playground import PlaneGame, course_steps
 from gan_course.widgets.playground.game import FAKES, FRAMES
 
 
@@ -46,6 +46,17 @@ def test_the_preset_for_collapse_loses_nearly_all_modes(seed):
     played = widgets.Playground.from_config(widgets.Playground.presets["collapse"] | {"seed": seed})
     played.run(500)
     assert played.now.numbers["covered"] <= 2
+
+
+def test_r1_is_part_of_ds_step_and_can_be_changed_while_it_goes_on(played):
+    assert not np.array_equal(after(20).logits, after(20, gamma=1.0).logits)
+    played.run(5)
+    played._parts["gamma"].value = 0.5
+    assert played.config()["gamma"] == 0.5 and played.game.step == 5
+    flat = [np.abs(after(200, gamma=gamma, lr_g=0.0).logits).max() for gamma in (0.0, 3.0)]
+    assert flat[1] < flat[0] / 2
+    with pytest.raises(UserError, match="gamma is a number from 0 to 10"):
+        widgets.Playground(gamma=-1)
 
 
 def test_a_missing_detach_alone_changes_nothing_but_is_told():
@@ -97,7 +108,7 @@ def test_the_saturating_loss_hardly_pulls_once_d_is_sure():
 
 
 def test_the_arrows_are_what_the_generators_step_sends():
-    game = Game(data.points("ring"), course_steps())
+    game = PlaneGame(data.points("ring"), course_steps())
     x = game.G(game.z[:FAKES]).detach().requires_grad_()
     wanted = -torch.autograd.grad(F.softplus(-game.D(x)).sum(), x)[0]
     assert np.allclose(game.pull(), wanted, atol=1e-6)
@@ -123,7 +134,7 @@ def test_what_a_step_prints_is_seen_once_a_step_and_not_for_the_arrows(capsys):
         print("here")
         return course_steps()[1](*arguments)
 
-    game = Game(data.points("ring"), (course_steps()[0], talks))
+    game = PlaneGame(data.points("ring"), (course_steps()[0], talks))
     for _ in range(3):
         game.keep()
     assert len(calls) == 1 and "here" not in capsys.readouterr().out

@@ -4,6 +4,7 @@ import torch
 from gan_course import UserError, data, evaluation
 from gan_course.data.points import SHAPES
 from gan_course.training import Trainer, recipe
+from gan_course.widgets.playground import PlaneGame, course_steps
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -61,6 +62,13 @@ def test_what_is_no_points_is_refused(make, words):
     with pytest.raises(UserError, match=words) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+def test_the_playground_counts_as_the_score_does():
+    game = PlaneGame(data.points("ring"), course_steps())
+    game.run(steps=30)
+    numbers, ring = game.keep().numbers, game.points
+    assert evaluation.modes_covered(game.G(game.z), ring.modes, ring.spread) == (numbers["covered"], pytest.approx(numbers["near"]))
 
 
 def test_modes_covered_counts_modes_and_good_samples():

@@ -12,7 +12,9 @@ import torch
 from torch import nn
 
 from gan_course import UserError, data, losses, models
+from gan_course.interruption import interruptible
 from gan_course.training import RECIPES, ConditionalTrainer, Diverged, Trainer, checkpoint, recipe
+from gan_course.training.random_state import RandomState
 from gan_course.training.recipes import Recipe
 from gan_course.training.watchers import LOG_EVERY, MAX_SNAPSHOTS, Score
 
@@ -110,6 +112,49 @@ def test_two_trainers_do_not_disturb_each_other(digits):
         a.run(steps=5)
         b.run(steps=3)
     assert_same_run(alone, a)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_not_lost_where_the_run_ends_with_an_error(number):
+    def diverges():
+        with interruptible() as interrupted:
+            signal.raise_signal(number)
+            assert interrupted()
+            raise Diverged("a loss is no number")
+
+    heard = []
+    before = signal.signal(number, lambda *_: heard.append(number))
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            diverges()
+    finally:
+        signal.signal(number, before)
+    assert isinstance(caught.value.__context__, Diverged) and heard == [number] * (number == signal.SIGTERM)
+
+
+def test_the_random_state_of_an_apple_gpu_is_swapped_back(monkeypatch):
+    state = torch.zeros(4, dtype=torch.uint8)
+    monkeypatch.setattr(torch.mps, "get_rng_state", state.clone)
+    monkeypatch.setattr(torch.mps, "set_rng_state", state.copy_)
+    monkeypatch.setattr(torch.mps, "manual_seed", state.fill_)
+    run = RandomState(torch.device("mps"), seed=7)
+    with run:
+        assert state.tolist() == [7] * 4
+        state += 1
+    assert state.tolist() == [0] * 4
+    with run:
+        assert state.tolist() == [8] * 4
+
+
+def test_own_steps_take_no_other_loss(digits):
+    with pytest.raises(UserError, match="your own steps do not apply the recipe's loss='hinge'"):
+        Trainer(small("mlp-classic", loss="hinge"), digits, steps=(print, print))
+
+
+def test_a_recipe_is_varied_by_what_it_has():
+    for changes, told in (({"generator": 5}, "generator=5 is no dict"), ({"lr": 1}, "a recipe has no 'lr'")):
+        with pytest.raises(UserError, match=told):
+            recipe("mlp-classic").vary(**changes)
 
 
 def test_the_global_random_state_is_left_alone(digits):
@@ -648,6 +693,21 @@ def test_a_score_has_its_name_and_its_direction(digits):
     run = Trainer(small("mlp-classic"), digits, precision="fp32", watch=[high, other]).run(steps=60)
     assert [row["modes"] for row in run.history] == [1, 3, 2] and "black" in run.history[0]
     assert (run.best["name"], run.best["value"], run.best["step"]) == ("modes", 3, 40)
+
+
+def test_a_score_may_ask_for_the_classes(digits):
+    n, seen = {"n_classes": 10}, []
+    made = small("mlp-classic").vary(generator=n, discriminator=n)
+    score = Score(lambda images, y: seen.append((images, y)) or 0, every=20, n=30, with_classes=True)
+    run = ConditionalTrainer(made, digits, precision="fp32", watch=[score]).run(steps=20)
+    ((images, y),) = seen
+    assert y.tolist() == [i % 10 for i in range(30)] and torch.equal(images, run.sample(30))
+
+
+def test_it_is_known_when_a_score_is_due_next():
+    score = Score(blackness, every=50)
+    assert [step for step in range(20, 220, 20) if score.due(step)] == [60, 100, 160, 200]
+    assert [score.steps_left(step) for step in (0, 59, 60, 99, 161)] == [60, 1, 40, 1, 39]
 
 
 def test_a_score_that_is_no_number_is_never_the_best(digits):

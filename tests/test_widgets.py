@@ -72,7 +72,7 @@ def test_run_in_the_foreground_gives_the_same_weights_as_ticks(trainer, monitor)
     monitor.play()
     while monitor.playing:
         tick(monitor)
-    other = Trainer(trainer.recipe, trainer.images, precision="fp32")
+    other = Trainer(trainer.recipe, trainer.data, precision="fp32")
     widgets.TrainingMonitor(other, steps=200).run()
     assert all(torch.equal(a, b) for a, b in zip(trainer.G.parameters(), other.G.parameters(), strict=True))
 
@@ -552,7 +552,7 @@ def test_a_cell_that_runs_again_closes_what_it_showed(monitor, trainer, monkeypa
     monitor.play()
     timer = monitor._timer
     monkeypatch.setattr(controls, "_running_cell", lambda: ("cell", "second"))
-    again = widgets.TrainingMonitor(Trainer(trainer.recipe, trainer.images, precision="fp32"), steps=200)
+    again = widgets.TrainingMonitor(Trainer(trainer.recipe, trainer.data, precision="fp32"), steps=200)
     again._replace_what_the_cell_showed()
     assert not monitor.playing
     assert timer.comm is None

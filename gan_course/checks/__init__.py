@@ -16,5 +16,6 @@ from gan_course.checks.remedies import minibatch_features, r1_penalty, smoothed_
 from gan_course.checks.scores import CULPRITS, PAIRS, classifier_score, fair_comparisons, frechet_distance
 from gan_course.checks.scores import mended_score, missing_classes, precision_and_recall, scores_by_seed, which_score_tells
 from gan_course.checks.steps import discriminator_step, generator_step, mended_step
+from gan_course.checks.team import all_reduce_seconds, average_gradients, my_part, stop_together
 from gan_course.checks.tensors import lesson_minutes, mnist_megabytes, noise, seeded_noise
 from gan_course.checks.verdict import Verdict, passes

@@ -20,10 +20,9 @@ def denormalise(x: Tensor) -> Tensor:
     return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def mirror_half(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Images (N, C, H, W), each mirrored left to right with probability one half; drawn on the generator's device."""
-    mirrored = (torch.rand(len(x), generator=rng, device=rng.device) < 0.5).to(x.device)
-    return torch.where(mirrored[:, None, None, None], x.flip(3), x)
+def mirror_half(x: Tensor, coins: Tensor) -> Tensor:
+    """Images (N, C, H, W), each mirrored left to right where its coin (N,), uniform in [0, 1), falls below one half."""
+    return torch.where((coins < 0.5).to(x.device)[:, None, None, None], x.flip(3), x)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

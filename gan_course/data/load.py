@@ -11,11 +11,11 @@ from gan_course.data.files import FILES, folders
 from gan_course.data.images import Images
 from gan_course.data.points import SHAPES, Points, points
 from gan_course.data.stacked import stack
+from gan_course.settings import DATA_SETS
 
 STACKED = {"stacked-mnist": "mnist", "stacked-digits": "digits"}
 N_STACKED = 20_000  # 47 MB; the published sets have 50,000 and more
 N_POINTS = 10_000  # so many that D does not learn them by heart
-NAMES = ("mnist", "cifar10", "digits", "shapes")
 SPLITS = ("train", "test")
 
 
@@ -31,9 +31,9 @@ def load(name: str, split: str = "train", limit: int | None = None, device="cpu"
     Raises UserError for an unknown name or split, a damaged file, or data that cannot be had and no fallback.
     """
     for value, choices, what in (
-        (name, (*NAMES, *STACKED, *SHAPES), "data set"),
+        (name, (*DATA_SETS, *STACKED, *SHAPES), "data set"),
         (split, SPLITS, "split"),
-        (fallback or "digits", NAMES[2:], "stand-in"),
+        (fallback or "digits", DATA_SETS[2:], "stand-in"),
     ):
         if value not in choices:
             raise UserError(f"no {what} called {value!r}; there are: {', '.join(choices)}")
@@ -59,7 +59,7 @@ def load(name: str, split: str = "train", limit: int | None = None, device="cpu"
 def available() -> dict[str, str | None]:
     """For each data set where it is ("built in", or a folder), None if it would have to be downloaded. Opens no socket."""
     where = folders()
-    places = {name: where.get(_local(name)[1]) if name in FILES else "built in" for name in NAMES}
+    places = {name: where.get(_local(name)[1]) if name in FILES else "built in" for name in DATA_SETS}
     return {name: place and str(place) for name, place in places.items()}
 
 

@@ -59,7 +59,6 @@ class Points:
     source: str
     modes: Tensor
     spread: float = SPREAD
-    is_standin: bool = False
 
     fixed: ClassVar[int] = 512  # how many samples of fixed noise are looked at during a training
 

@@ -31,7 +31,7 @@ class Modes(NamedTuple):
 
 def modes_covered(points: Tensor, modes: Tensor, spread: float) -> tuple[int, float]:
     """(modes reached, share of high-quality samples) of points (N, 2) against centres (K, 2), see `point_modes`."""
-    counts = _near(points, modes, spread)
+    counts = near_modes(points, modes, spread)
     return (counts > 0).sum().item(), counts.sum().item() / len(points)
 
 
@@ -41,7 +41,7 @@ def point_modes(points: Tensor, data) -> Modes:
     A sample is of high quality if it lies within 3 · `spread` of its nearest centre; a mode is reached if one such sample is
     nearest to it. Points that are not finite are of no quality. Only high-quality samples enter the reverse KL.
     """
-    counts = _near(points, data.modes, data.spread)
+    counts = near_modes(points, data.modes, data.spread)
     shares = torch.bincount(data.labels, minlength=len(data.modes)) / len(data)
     return Modes((counts > 0).sum().item(), len(counts), counts.sum().item() / len(points), reverse_kl(counts, shares))
 
@@ -67,7 +67,7 @@ def reverse_kl(counts: Tensor, shares: Tensor) -> float | None:
     return (torch.special.xlogy(p, p) - torch.special.xlogy(p, shares.to(p))).sum().item()
 
 
-def _near(points: Tensor, modes: Tensor, spread: float) -> Tensor:
+def near_modes(points: Tensor, modes: Tensor, spread: float) -> Tensor:
     """How many points lie within 3 · spread of each mode, their nearest: (K,)."""
     distance, nearest = torch.cdist(points.float(), modes.to(points.device)).min(1)
     return torch.bincount(nearest[distance <= NEAR * spread], minlength=len(modes)).cpu()

@@ -16,15 +16,15 @@ from gan_course import UserError
 from gan_course.grading import process, submission
 from gan_course.grading.lesson import Answer, Lesson, load_lessons, recognise
 from gan_course.grading.process import NORMAL, Limits, grade
-from gan_course.grading.table import Result, Row, printable, writable, write_csv
+from gan_course.grading.table import Graded, Result, printable, writable, write_csv
 
 __all__ = [
     "NORMAL",
     "Answer",
+    "Graded",
     "Lesson",
     "Limits",
     "Result",
-    "Row",
     "grade",
     "grade_folder",
     "load_lessons",
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-def grade_folder(folder: Path, lessons: list[Lesson], limits: Limits = NORMAL, jobs: int = 1) -> Iterator[Row]:
+def grade_folder(folder: Path, lessons: list[Lesson], limits: Limits = NORMAL, jobs: int = 1) -> Iterator[Graded]:
     """Grade every notebook below `folder`, `jobs` at a time; rows as they are known.
 
     UserError if there is none. What killed runs left behind is swept first.
@@ -55,7 +55,7 @@ def grade_folder(folder: Path, lessons: list[Lesson], limits: Limits = NORMAL, j
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _row(path: Path, folder: Path, lessons: list[Lesson], limits: Limits, stop: threading.Event) -> Row:
+def _row(path: Path, folder: Path, lessons: list[Lesson], limits: Limits, stop: threading.Event) -> Graded:
     name = path.relative_to(folder).as_posix()
     name = printable(name[: -len(".ipynb")] if name.lower().endswith(".ipynb") else name)
     try:
@@ -65,9 +65,9 @@ def _row(path: Path, folder: Path, lessons: list[Lesson], limits: Limits, stop: 
     try:
         lesson = recognise(lessons, cells, name)
         if lesson is None:
-            return Row(name, "", {}, note or "no lesson recognised: neither its cells nor its name are those of one")
+            return Graded(name, "", {}, note or "no lesson recognised: neither its cells nor its name are those of one")
         if note:
-            return Row(name, lesson.name, {exercise: Result("not run") for exercise in lesson.exercises}, note)
-        return Row(name, lesson.name, grade(lesson, lesson.answers(cells), limits, stop))
+            return Graded(name, lesson.name, {exercise: Result("not run") for exercise in lesson.exercises}, note)
+        return Graded(name, lesson.name, grade(lesson, lesson.answers(cells), limits, stop))
     except Exception as error:  # whatever one submission does, the others have their rows
-        return Row(name, "", {}, f"it could not be graded: {type(error).__name__}: {error}")
+        return Graded(name, "", {}, f"it could not be graded: {type(error).__name__}: {error}")

@@ -139,7 +139,7 @@ def _run(
             os.killpg(run.pid, signal.SIGKILL)
         run.kill()
         run.wait()
-        _end_all(lambda name: name == token)
+        _end_all(lambda name: name == token, scratch)
     talk.join(0 if stop.is_set() else GRACE)  # what was written in time counts, however late it is read
     while not messages.empty():
         heard.append(messages.get())
@@ -215,8 +215,11 @@ def _environment(scratch: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _end_all(whose) -> None:
-    """Kill every process whose mark `whose(mark)` says so; again, until a look finds none (five looks at most)."""
+def _end_all(whose, folder: Path | None = None) -> None:
+    """Kill every process whose mark `whose(mark)` says so, or that works in `folder`; again, until a look finds none.
+
+    Five looks at most. A process that cleared its environment, and with it the mark, still stands where it was started.
+    """
     import psutil
 
     for _ in range(5):
@@ -224,7 +227,7 @@ def _end_all(whose) -> None:
         for process in psutil.process_iter():
             try:
                 mark = process.environ().get(MARKER)
-                if mark and whose(mark):
+                if (mark and whose(mark)) or (folder is not None and Path(process.cwd()).is_relative_to(folder)):
                     process.kill()
                     found.append(process)
             except (psutil.Error, OSError):  # another user's, or gone meanwhile

@@ -21,7 +21,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Row:
+class Graded:
     """Of one submission: its path within the folder, its lesson ("" where none was recognised), a result for each exercise."""
 
     submission: str
@@ -47,7 +47,7 @@ def writable(file: Path) -> None:
         raise _unwritable(file, error) from error
 
 
-def write_csv(rows: list[Row], file: Path) -> None:
+def write_csv(rows: list[Graded], file: Path) -> None:
     """Columns: submission, lesson, passed, of, each exercise (empty if not of that lesson), notes. UserError if unwritable.
 
     Written aside and renamed: at any moment the file holds a whole table.

@@ -1,7 +1,7 @@
 """Generators and discriminators by name (`networks`), and ways to look into any network (`inspection`)."""
 
 from gan_course.models.inspection import dead_units, gradient_at, layer_table, layers, parameter_count, with_slope
-from gan_course.models.networks import ARCHITECTURES, MinibatchDiscrimination, build, init_batch_norm, init_dcgan, pack
+from gan_course.models.networks import ARCHITECTURES, MinibatchDiscrimination, build, init_dcgan, pack
 
 __all__ = [
     "ARCHITECTURES",
@@ -9,7 +9,6 @@ __all__ = [
     "build",
     "dead_units",
     "gradient_at",
-    "init_batch_norm",
     "init_dcgan",
     "layer_table",
     "layers",

@@ -37,7 +37,6 @@ class MLPGenerator(nn.Module):
                 layers.append(nn.BatchNorm1d(n_out))
             layers.append(nn.LeakyReLU(slope) if slope else nn.ReLU())
         self.net = nn.Sequential(*layers, nn.Linear(widths[-1], math.prod(self.image_shape)), OUTPUTS[output]())
-        init_batch_norm(self)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.net(with_classes(z, y, self.n_classes)).unflatten(1, self.image_shape)
@@ -259,14 +258,6 @@ def build(architecture: str, image_shape, *, generator=None, discriminator=None,
     except (TypeError, ValueError, KeyError) as error:
         raise UserError(f"{architecture} cannot be built with {generator} and {discriminator}: {error}") from error
     return G, D
-
-
-def init_batch_norm(net: nn.Module) -> None:
-    """Start every BatchNorm of `net` at scale 1, shift 0. A scale near 0 would switch the layer's inputs off."""
-    for module in net.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
 
 
 @torch.no_grad()

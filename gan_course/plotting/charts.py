@@ -10,11 +10,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from gan_course import UserError
+from gan_course import MEASURED, UserError
 from gan_course.plotting.figure import DPI, FAINT, FAKE, HATCHES, INK, LINES, PALETTE, REAL, Figure, number
 
 EVEN = {"2 ln 2": 2 * math.log(2), "ln 2": math.log(2)}  # D's and G's loss where D(x) = D(G(z)) = ½, non-saturating
-COLUMNS = ("step", "images", "seconds", "loss_d", "loss_g", "d_real", "d_fake")  # of a history; all others are scores
+COLUMNS = ("step", "images", "seconds", *MEASURED)  # of a history; all others are scores
 SCORES = {"frechet": "Fréchet distance"}  # titles of scores by their names in a history
 LOWER_IS_BETTER = ("frechet",)
 RAN_AWAY = 50  # no game between equals has such a loss
@@ -66,8 +66,8 @@ def losses(
     """
     step = as_numbers([row["step"] for row in history])
     column = lambda key: (step, as_numbers([row[key] for row in history]))  # noqa: E731
-    loss = {"loss of D": column("loss_d"), "loss of G": column("loss_g")}
-    output = {"D(x), real": column("d_real"), "D(G(z)), fake": column("d_fake")}
+    loss = {MEASURED[key]: column(key) for key in ("loss_d", "loss_g")}
+    output = {f"{MEASURED[key]}, {what}": column(key) for key, what in (("d_real", "real"), ("d_fake", "fake"))}
     named = next((name for row in history for name in row if name not in COLUMNS), None)  # of several scores the first
     scored = [(row["step"], row[named]) for row in history if named in row]
     score = {SCORES.get(named, named): tuple(map(as_numbers, zip(*scored, strict=True)))} if scored else {}
@@ -93,7 +93,7 @@ def losses(
         rows = (bottom, axis + (1 - axis) * (n - i) * share)
         return add_axes(figure, (0, 1), "step" if i == n - 1 else "", ylabel, "", looks, ticks=3, left=52, right=47, rows=rows)
 
-    looks = {"loss of D": {"color": INK, "linestyle": "-"}, "loss of G": {"color": PALETTE[0], "linestyle": "--"}}
+    looks = dict(zip(loss, ({"color": INK, "linestyle": "-"}, {"color": PALETTE[0], "linestyle": "--"}), strict=True))
     axes = panel(0, "loss", looks)
     values = np.concatenate([y for _, y in loss.values()])
     if len(values) and np.abs(values).max() > RAN_AWAY:

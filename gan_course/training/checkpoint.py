@@ -49,8 +49,11 @@ def prepare(trainer, folder) -> None:
         _save_texts(trainer, folder)
 
 
-def save(trainer, folder) -> None:
-    """Write the run to `folder`. Every file is written aside and renamed, checkpoint.pt last: a crash leaves the old one."""
+def save(trainer, folder, state: dict) -> None:
+    """Write the run, whose `state_dict` is `state`, to `folder`.
+
+    Every file is written aside and renamed, checkpoint.pt last: a crash leaves the old one.
+    """
     prepare(trainer, folder)
     folder = place(folder)
     with _writing(folder):
@@ -62,7 +65,7 @@ def save(trainer, folder) -> None:
             _save_generator(folder / "best.safetensors", trainer.best["weights"], trainer, **best)
         else:  # an earlier run's
             (folder / "best.safetensors").unlink(missing_ok=True)
-        files.replace(folder / "checkpoint.pt", lambda path: _save_state(trainer, path), sealed=True)
+        files.replace(folder / "checkpoint.pt", lambda path: _save_state(trainer, state, path), sealed=True)
 
 
 def _save_texts(trainer, folder: Path) -> None:
@@ -71,10 +74,10 @@ def _save_texts(trainer, folder: Path) -> None:
     files.replace(folder / "history.jsonl", lambda p: p.write_text(rows, encoding="utf-8"))
 
 
-def _save_state(trainer, path: Path) -> None:
+def _save_state(trainer, state: dict, path: Path) -> None:
     settings = {"format": FORMAT, "trainer": type(trainer).__name__, "recipe": asdict(trainer.recipe), "data": _data(trainer.data)}
     settings |= {"seed": trainer.seed, "precision": trainer.precision, "notes": trainer.notes, "given": _given(trainer)}
-    torch.save(settings | trainer.state_dict(), path)
+    torch.save(settings | state, path)
     with path.open("ab") as file:  # torch reads what lies before it
         file.write(b"\n" + files.MARK + files.BLANK)
 
@@ -116,6 +119,8 @@ def config(trainer) -> dict:
         "precision": trainer.precision,
         "device": str(trainer.device),
         "threads": torch.get_num_threads(),
+        "processes": trainer.team.size,
+        "batch_per_process": trainer.team.parts(trainer.recipe.batch_size),
         "step": trainer.step,
         "given": _given(trainer),
         "changes": trainer.changes,

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from gan_course import UserError
+from gan_course.training.recipes import Recipe
 from gan_course.training.trainer import Trainer
 
 
@@ -55,3 +56,8 @@ class ConditionalTrainer(Trainer):
     def classes(self, n: int) -> Tensor:
         """All classes in turn, (n,): with eight columns and more classes each column mixes them, with as many it is one."""
         return torch.arange(n, device=self.device) % len(self.data.classes)
+
+
+def trainer_of(recipe: Recipe) -> type[Trainer]:
+    """The kind of trainer that a recipe is for."""
+    return ConditionalTrainer if recipe.conditional else Trainer

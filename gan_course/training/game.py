@@ -8,15 +8,17 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from gan_course import UserError
+from gan_course import MEASURED, UserError
 from gan_course.data import mirror_half
-from gan_course.losses import PENALTIES, loss
+from gan_course.losses import PENALTIES, loss, measured
 from gan_course.models import build, pack
 from gan_course.sampling import noise
+from gan_course.team import ALONE, Team
 from gan_course.training.random_state import RandomState
 from gan_course.training.recipes import Recipe
 
-NOTED = ("loss_d", "loss_g", "d_real", "d_fake")
+NOTED = tuple(MEASURED)
+OWN_SEED = 100_003  # between the seeds of two processes: far from those that a user tries in turn
 
 
 class Game:
@@ -31,6 +33,7 @@ class Game:
     device: torch.device
     given_networks: tuple[nn.Module, nn.Module] | None
     step: int
+    team: Team = ALONE
 
     def begin(self) -> None:
         """Fresh networks, optimisers and random state."""
@@ -39,7 +42,12 @@ class Game:
         self.random = RandomState(self.device, self.seed)  # initial weights, dropout
         with self.random:
             self.G, self.D = self._networks()
+        self.team.join(self.G, self.D)
+        if self.team.rank:  # the same weights, and dropout of its own
+            self.random = RandomState(self.device, self.seed + OWN_SEED * self.team.rank)
         self.opt_g, self.opt_d = self._adam(self.G, recipe.lr_g), self._adam(self.D, recipe.lr_d)
+        for optimizer in (self.opt_d, self.opt_g):
+            self.team.average(optimizer, recipe.batch_size)
         self.loss = loss(recipe.loss, recipe.smoothing)
         self._ema_decay = torch.tensor(0.0, device=self.device)
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False) if recipe.ema else None
@@ -107,21 +115,23 @@ class Game:
         return pack(x, self.recipe.packing)
 
     def real_batch(self) -> Tensor:
-        """batch_size random training images, (N, C, H, W) in [-1, 1], half of them mirrored if the recipe says so."""
+        """batch_size random training images, or this process's part of them, (N, C, H, W) in [-1, 1]."""
         return self.images_at(self.indices())
 
     def indices(self) -> Tensor:
-        """batch_size random places in the data set, (N,)."""
-        return torch.randint(len(self.data), (self.recipe.batch_size,), generator=self.rng, device=self.device)
+        """batch_size random places in the data set, or this process's part of them, (N,)."""
+        return self.team.part(torch.randint(len(self.data), (self.recipe.batch_size,), generator=self.rng, device=self.device))
 
     def images_at(self, index: Tensor) -> Tensor:
-        """The training images at `index` (N,), half of them mirrored if the recipe says so."""
+        """The training images at such `indices` (N,), half of them mirrored if the recipe says so."""
         x = self.data.batch(index)
-        return mirror_half(x, self.rng) if self.recipe.flip else x
+        if not self.recipe.flip:
+            return x
+        return mirror_half(x, self.team.part(torch.rand(self.recipe.batch_size, generator=self.rng, device=self.device)))
 
     def noise(self) -> Tensor:
-        """batch_size draws of z ~ N(0, 1), (N, noise_dim)."""
-        return torch.randn(self.recipe.batch_size, self.G.noise_dim, generator=self.rng, device=self.device)
+        """batch_size draws of z ~ N(0, 1), or this process's part of them, (N, noise_dim)."""
+        return self.team.part(torch.randn(self.recipe.batch_size, self.G.noise_dim, generator=self.rng, device=self.device))
 
     def classes(self, n: int) -> Tensor | None:
         """The classes (n,) that fixed noise and samples are asked for: none here, see `ConditionalTrainer`."""
@@ -158,18 +168,11 @@ class Game:
         y = () if self.classes(n) is None else (self.data.labels[index],)
         with RandomState(self.device, self.seed):
             real, fake = (D(self.packed(x), *y).float() for x in (self.data.batch(index), G(z, *y)))
-        loss_g = self.loss.g(real, fake) if self.loss.pairs else self.loss.g(fake)
-        values = self.loss.d(real, fake), loss_g, real.sigmoid().mean(), fake.sigmoid().mean()
-        return {name: value.item() for name, value in zip(NOTED, values, strict=True)}
+        return measured(self.loss, real, fake)
 
     def latest(self) -> dict[str, float]:
         """loss_d, loss_g, d_real and d_fake, each of the newest step that measured it (NaN: none did)."""
         return dict(zip(NOTED, self.newest.tolist(), strict=True))
-
-    @property
-    def images(self):
-        """The data set."""
-        return self.data
 
     def _networks(self) -> tuple[nn.Module, nn.Module]:
         """G and D of the recipe, or copies of those that were handed in. UserError for ones that do not fit the data."""

@@ -45,9 +45,13 @@ class RandomState:
         states = [torch.get_rng_state()]
         if self.device.type == "cuda":
             states.append(torch.cuda.get_rng_state(self.device))
+        elif self.device.type == "mps":
+            states.append(torch.mps.get_rng_state())
         return states
 
     def _make_current(self, states: list[Tensor]) -> None:
         torch.set_rng_state(states[0])
         if self.device.type == "cuda" and len(states) > 1:
             torch.cuda.set_rng_state(states[1], self.device)
+        elif self.device.type == "mps" and len(states) > 1:
+            torch.mps.set_rng_state(states[1])

@@ -47,11 +47,15 @@ class Recipe:
             value = _taken(each.name, getattr(self, each.name))
             object.__setattr__(self, each.name, value)
 
+    @property
+    def conditional(self) -> bool:
+        """Whether its networks take classes (`n_classes`): then it is for a `ConditionalTrainer`."""
+        return bool(self.generator.get("n_classes"))
+
     @classmethod
     def restored(cls, values: dict) -> "Recipe":
         """The recipe that `asdict` turned into these values, through JSON or not. UserError for unknown names or other types."""
-        if unknown := set(values) - {each.name for each in fields(cls)}:
-            raise UserError(f"a recipe has no {unknown.pop()!r}")
+        _known(values)
         return cls(**values)
 
     def differences(self, other: "Recipe") -> list[str]:
@@ -61,10 +65,16 @@ class Recipe:
 
     def vary(self, **changes) -> "Recipe":
         """A copy with some hyper-parameters changed; changes of `generator` and `discriminator` are merged in."""
+        _known(changes)
         for net in ("generator", "discriminator"):
             if net in changes:
-                changes[net] = {**getattr(self, net), **changes[net]}
+                changes[net] = getattr(self, net) | _taken(net, changes[net])
         return replace(self, **changes)
+
+
+def _known(names) -> None:
+    if unknown := sorted(set(names) - {each.name for each in fields(Recipe)}):
+        raise UserError(f"a recipe has no {unknown[0]!r}")
 
 
 def _plain(value):

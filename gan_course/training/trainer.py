@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 
 import torch
@@ -12,11 +13,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from gan_course import UserError
+from gan_course.interruption import interruptible
 from gan_course.losses import PENALTIES, loss
 from gan_course.sampling import draw, noise, sample
+from gan_course.team import ALONE, Team
 from gan_course.training import checkpoint, watchers
 from gan_course.training.game import NOTED, Game
-from gan_course.training.interruption import interruptible
 from gan_course.training.own_steps import own_steps
 from gan_course.training.precision import faster_precision
 from gan_course.training.recipes import Recipe
@@ -40,6 +42,7 @@ class Trainer(Game):
     recipe's. steps: your own (discriminator_step, generator_step), see `own_steps`; they run in fp32 unless told otherwise.
     watch: called with the trainer after each row of the history, such as a `Score`. notes: whatever else belongs into
     config.json. capture: on CUDA, record the step as a graph and replay it: the same numbers, to tolerance, in less time.
+    team: the processes that train together, each its part of the batch; all of them must make the Trainer and call `run`.
 
     Public state: `G`, `D`, `step`, `images_seen` (real images shown to D), `seconds` (spent inside `run`), `changes` (what
     `change` did), `history` (a dict per 20 steps: step, images, seconds, loss_d, loss_g, d_real, d_fake, and scores by name),
@@ -61,32 +64,38 @@ class Trainer(Game):
         watch: Sequence[Callable] = (),
         notes: dict | None = None,
         capture: bool = True,
+        team: Team = ALONE,
     ):
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
         loss(recipe.loss, recipe.smoothing)  # says what is wrong with them
         if recipe.penalty and recipe.penalty not in PENALTIES:
             raise UserError(f"no penalty called {recipe.penalty!r}; there are: {', '.join(PENALTIES)}")
-        without = {"penalty": "", "clip": 0.0, "smoothing": 0.0, "packing": 1}
+        without = {"loss": "non_saturating", "penalty": "", "clip": 0.0, "smoothing": 0.0, "packing": 1}
         if steps and (unused := [key for key, none in without.items() if getattr(recipe, key) != none]):
             key = unused[0]
             value, none = getattr(recipe, key), without[key]
             raise UserError(f"your own steps do not apply the recipe's {key}={value!r}; do it in them and use {key}={none!r}")
         if not 2 <= recipe.batch_size <= len(data):
             raise UserError(f"batch_size {recipe.batch_size} does not fit {len(data)} images; use 2 to {len(data)}")
+        if recipe.batch_size < team.size:
+            raise UserError(f"batch_size {recipe.batch_size} is too small for {team.size} processes; use {team.size} or more")
         if recipe.batch_size % recipe.packing:
             raise UserError(f"batch_size {recipe.batch_size} cannot be packed by {recipe.packing}: it must divide the batch")
+        if team.size > 1 and recipe.packing > 1 and recipe.batch_size % (recipe.packing * team.size):
+            fits = f"use a multiple of {recipe.packing * team.size}"
+            raise UserError(f"batch_size {recipe.batch_size} cannot be packed by {recipe.packing} in {team.size} processes; {fits}")
         if recipe.flip and len(data.shape) != 3:
             raise UserError(f"{data.name} holds no images to mirror; use flip=False")
         self.recipe, self.data, self.seed, self.out = recipe, data, seed, out
         self.precision = "fp32" if steps and precision == "auto" else precision
         self.given_networks, self.given_steps, self.watch = networks, steps, tuple(watch)
         self.notes, self.capture = dict(notes or {}), capture and not steps
-        self.device = data.data.device
-        self._start_over()
+        self.device, self.team = data.data.device, team
+        self.reset()
 
-    def _start_over(self) -> None:
-        """Step 0: a new game, nothing noted yet."""
+    def reset(self) -> None:
+        """Start over, in place: step 0 of the recipe as it stands, all else as it was given. Files already saved stay."""
         self.begin()
         if self.given_steps:
             self.d_step, self.g_step = own_steps(self, *self.given_steps)
@@ -116,9 +125,10 @@ class Trainer(Game):
         self.images_seen += self.recipe.batch_size * self.recipe.d_steps
 
     def _steps(self) -> None:
-        for _ in range(self.recipe.d_steps):
-            self.d_step()
-        self.g_step()
+        with self.team.statistics(self.recipe.batch_size):
+            for _ in range(self.recipe.d_steps):
+                self.d_step()
+            self.g_step()
 
     def run(self, steps: int | None = None, seconds: float | None = None, report=None, save=True) -> "Trainer":
         """Train for `steps` more steps or `seconds` more seconds, whichever ends first.
@@ -134,17 +144,24 @@ class Trainer(Game):
             raise UserError("run() needs steps=… or seconds=…")
         save = save and self.out is not None
         if self.out is not None and self._prepared != self.out:
-            checkpoint.prepare(self, self.out)
+            self.team.lead(lambda: checkpoint.prepare(self, self.out))
             self._prepared = self.out
         last = math.inf if steps is None else self.step + steps
         with interruptible() as interrupted, self.ready():
             if self.precision == "auto":
-                self.precision = faster_precision(self._throw_away, self.device)
+                fresh = partial(type(self), self.recipe, self.data, networks=self.given_networks)
+                self.precision = self.team.same(faster_precision(fresh, self.device))
             start, before = self._clock(), self.seconds
             until, saved, reported = math.inf if seconds is None else start + seconds, start, start
             if not self.snapshots:
                 watchers.snapshots(self)
-            while self.step < last and self._clock() < until and not interrupted():
+
+            def wishes() -> tuple[bool, ...]:  # to stop, to save: one process's wish is everybody's
+                now = self._clock()
+                return self.team.any(now >= until or interrupted(), save and now - saved > SAVE_EVERY)
+
+            stop, _ = wishes()
+            while self.step < last and not stop:
                 self._capture()
                 self.full_step()
                 if self.step % LOG_EVERY == 0:
@@ -154,7 +171,8 @@ class Trainer(Game):
                         with self.off_the_clock():
                             report(self)
                         reported = self._clock()
-                if save and self._clock() - saved > SAVE_EVERY:
+                stop, due = wishes()
+                if due and not stop:
                     self.save()
                     saved = self._clock()
             self._check_finite()  # waits for the device, so the time below is the work's
@@ -162,9 +180,6 @@ class Trainer(Game):
             if save:
                 self.save()
         return self
-
-    def _throw_away(self, precision: str) -> "Trainer":
-        return type(self)(self.recipe, self.data, precision=precision, networks=self.given_networks)
 
     def _clock(self) -> float:
         return time.perf_counter() - self._off
@@ -233,13 +248,9 @@ class Trainer(Game):
                 else:
                     group["lr"] = lr * left
 
-    def reset(self) -> None:
-        """Start over, in place: step 0 of the recipe as it stands, all else as it was given. Files already saved stay."""
-        self._start_over()
-
     def means(self) -> dict[str, float]:
         """The same four, each averaged over the last `LOG_EVERY` steps."""
-        return dict(zip(NOTED, self._window.mean(0).tolist(), strict=True))
+        return dict(zip(NOTED, self.team.mean(self._window.mean(0), self.recipe.batch_size).tolist(), strict=True))
 
     def _tell_watchers(self) -> None:
         self._check_finite()
@@ -248,7 +259,7 @@ class Trainer(Game):
 
     def _check_finite(self) -> None:
         filled = LOG_EVERY if self.step % LOG_EVERY == 0 else self.step % LOG_EVERY
-        rows = self._window[:filled].tolist()
+        rows = self.team.mean(self._window, self.recipe.batch_size)[:filled].tolist()  # one diverges: all stop
         for i, row in enumerate(rows):
             if self.step and not all(map(math.isfinite, row)):
                 name = ("loss_d", "loss_g", "D(x)", "D(G(z))")[[math.isfinite(v) for v in row].index(False)]
@@ -296,7 +307,8 @@ class Trainer(Game):
     def save(self, out=None) -> None:
         """Write checkpoint, config, history, samples and generator to a folder (default: the run's own), atomically."""
         self._check_finite()
-        checkpoint.save(self, self.out if out is None else out)
+        state = self.state_dict()
+        self.team.lead(lambda: checkpoint.save(self, self.out if out is None else out, state))
 
     @classmethod
     def resume(cls, folder, data, recipe: Recipe | None = None, **given) -> "Trainer":
@@ -308,6 +320,7 @@ class Trainer(Game):
 
     def state_dict(self) -> dict:
         """Everything that decides how the run goes on, as tensors and plain values (`torch.load(weights_only=True)` reads it)."""
+        first, *others = self.team.gather(self.random.get())
         return {
             "step": self.step,
             "images_seen": self.images_seen,
@@ -319,9 +332,10 @@ class Trainer(Game):
             "opt_g": self.opt_g.state_dict(),
             "opt_d": self.opt_d.state_dict(),
             "rng": self.rng.get_state(),
-            "torch_state": self.random.get(),
-            "window": self._window,
-            "newest": self.newest,
+            "torch_state": first,
+            "torch_states_of_others": others,  # of the team, by rank
+            "window": self.team.mean(self._window, self.recipe.batch_size),
+            "newest": self.team.mean(self.newest, self.recipe.batch_size),
             "history": self.history,
             "best": self.best,
             "snapshots": self.snapshots,
@@ -344,7 +358,11 @@ class Trainer(Game):
                 if not state["exp_avg"].shape == state["exp_avg_sq"].shape == p.shape:
                     raise ValueError(f"{name} is of other weights")
         self.rng.set_state(saved["rng"].cpu())
-        self.random.set(saved["torch_state"])
+        states = [saved["torch_state"], *saved.get("torch_states_of_others", [])]
+        if self.team.size == len(states):
+            self.random.set(states[self.team.rank])
+        elif self.team.first:
+            self.random.set(states[0])
         for mine, theirs in ((self._window, saved["window"]), (self.newest, saved["newest"])):
             if mine.shape != theirs.shape:
                 raise ValueError("the numbers of the last steps are missing")
@@ -352,6 +370,8 @@ class Trainer(Game):
         for name in ("step", "images_seen", "seconds", "snapshot_every", "best"):
             setattr(self, name, saved[name])
         self.changes, self.history = list(saved["changes"]), list(saved["history"])
+        if self.team.size != len(states):
+            self.changes.append({"step": self.step, "processes": self.team.size})
         self.snapshots = [(step, samples.cpu()) for step, samples in saved["snapshots"]]
         self.drawn = set()
         self._graph, self._plain_steps = None, 0  # Adam has new tensors, which a recorded step does not know

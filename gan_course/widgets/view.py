@@ -8,15 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gan_course import plotting
+from gan_course import MEASURED, plotting
 from gan_course.illness import diagnose
 from gan_course.losses import LOSSES
-from gan_course.training.watchers import LOG_EVERY, Score
+from gan_course.training import watchers
 from gan_course.widgets.controls import line
 
 SIDE, ACROSS, DOWN = 60, 448, 384  # pixels: about one picture, and the room for all that are shown; files hold all
 FRAME, GAP = 3, 2
-NAMES = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}
 STEPS = {"d": "one D step", "g": "one G step", "both": "one step"}
 
 
@@ -28,7 +27,7 @@ class Moved(NamedTuple):
     after: dict[str, float]
 
 
-class Verdict(NamedTuple):
+class Opinion(NamedTuple):
     """D on fakes: D(G(z)) of each (N,), and for one of them the gradient of its logit by its pixels, (C, H, W)."""
 
     outputs: Tensor
@@ -80,13 +79,13 @@ def numbers(trainer, moved: Moved | None = None) -> str:
     elif trainer.history:
         row = trainer.history[-1]
         told = f"mean of the 20 steps up to {row['step']:,}:"
-        values = {k: f"<b>{_loss(row[k])}</b>" for k in NAMES}
+        values = {k: f"<b>{_loss(row[k])}</b>" for k in MEASURED}
     else:
         told, values = (
             f"at step {trainer.step:,} on one fixed batch:",
             {k: f"<b>{_loss(v)}</b>" for k, v in trainer.measure().items()},
         )
-    cells = "".join(f"<span>{NAMES[k]} {values[k]}</span>" for k in ("loss_d", "d_real", "loss_g", "d_fake"))
+    cells = "".join(f"<span>{MEASURED[k]} {values[k]}</span>" for k in ("loss_d", "d_real", "loss_g", "d_fake"))
     grid = "display:grid;grid-template-columns:max-content max-content;column-gap:16px"
     told += f'<div style="{grid}">{cells}</div>{_scores(trainer)}'
     return f'<div style="line-height:1.4;font-variant-numeric:tabular-nums">{told}</div>'
@@ -95,23 +94,15 @@ def numbers(trainer, moved: Moved | None = None) -> str:
 def _scores(trainer) -> str:
     """The newest of each score and the step at which it was taken, as HTML."""
     told = []
-    for score in (watcher for watcher in trainer.watch if isinstance(watcher, Score)):
-        if taken := [row for row in trainer.history if score.name in row]:
-            name, value = plotting.SCORES.get(score.name, score.name), plotting.number(taken[-1][score.name])
-            better = "lower" if score.lower_is_better else "higher"
-            told.append(f"<div>score: <b>{value}</b> at step {taken[-1]['step']:,} ({html.escape(name)}, {better} is better)</div>")
+    for score, row in watchers.newest(trainer):
+        name, value = plotting.SCORES.get(score.name, score.name), plotting.number(row[score.name])
+        told.append(f"<div>score: <b>{value}</b> at step {row['step']:,} ({html.escape(name)}, {score.direction})</div>")
     return "".join(told)
 
 
 def scoring(trainer) -> tuple[int, int] | None:
     """(steps until the next score is taken, samples that it takes); None for a training that takes none."""
-    due = []
-    for score in (watcher for watcher in trainer.watch if isinstance(watcher, Score)):
-        row = trainer.step - trainer.step % LOG_EVERY + LOG_EVERY
-        while row % score.every >= LOG_EVERY:
-            row += LOG_EVERY
-        due.append((row - trainer.step, score.n))
-    return min(due, default=None)
+    return min(((score.steps_left(trainer.step), score.n) for score in watchers.scores(trainer)), default=None)
 
 
 def losses(trainer, mark: int | None = None, moved: Moved | None = None) -> str:
@@ -139,7 +130,7 @@ def shown(trainer) -> int:
     return min(64, (ACROSS // side) * (DOWN // side))
 
 
-def samples(trainer, images, step: int, verdict: Verdict | None = None, chosen: int | None = None) -> str:
+def samples(trainer, images, step: int, verdict: Opinion | None = None, chosen: int | None = None) -> str:
     """Fixed-noise samples as one <img>, each in the frame of D's verdict on it; the frame of the chosen one is thick."""
     if images.dim() == 2:
         return _points(trainer, images, step, verdict)
@@ -158,7 +149,7 @@ def samples(trainer, images, step: int, verdict: Verdict | None = None, chosen: 
     return plotting.grids({title: framed}, columns, alt + ".", width=ACROSS + 16).html() + _small(told)
 
 
-def _points(trainer, points, step: int, verdict: Verdict | None) -> str:
+def _points(trainer, points, step: int, verdict: Opinion | None) -> str:
     told = f"from the same noise at step {step:,}"
     if verdict is not None:
         told += f"; D takes {int((verdict.outputs > 0.5).sum())} fakes for real"
@@ -174,7 +165,7 @@ def real(trainer, images) -> str:
     return plotting.grids({"real": few}, columns=2, width=few.shape[-1] * 2 + 20).html()
 
 
-def wish(trainer, verdict: Verdict, chosen: int) -> str:
+def wish(trainer, verdict: Opinion, chosen: int) -> str:
     """What D would change about one fake to take it for real, as an <img>, and its verdict in words."""
     if verdict.gradient.dim() == 1:
         x, y = verdict.gradient.tolist()
@@ -194,7 +185,7 @@ def wish(trainer, verdict: Verdict, chosen: int) -> str:
     return plotting.grids({"": picture}, 1, alt, width=picture.shape[-1] + 20).html() + _small(told)
 
 
-def judge(trainer, images, chosen: int) -> Verdict:
+def judge(trainer, images, chosen: int) -> Opinion:
     """D's verdict on the fixed-noise samples (N, …), without dropout; BatchNorm uses them as its batch."""
     D = copy.deepcopy(trainer.D).eval().requires_grad_(False)
     for module in D.modules():
@@ -205,7 +196,7 @@ def judge(trainer, images, chosen: int) -> Verdict:
         y = trainer.classes(len(x))
         logits = (D(x) if y is None else D(x, y)).float().flatten()
         gradient = torch.autograd.grad(logits[chosen], x)[0][chosen]
-    return Verdict(logits.detach().sigmoid().cpu(), gradient.float().cpu())
+    return Opinion(logits.detach().sigmoid().cpu(), gradient.float().cpu())
 
 
 def words(trainer, images, real) -> str | None:

@@ -285,6 +285,54 @@ CLAIMS = [
             0.75 < scores(t, "mlp-classic")[2] / scores(t, "real test images")[2] < 0.85 and scores(t, "mlp-classic")[3] < 0.05
         ),
     ),
+    Claim(
+        "05",
+        "Both losses on the right look like those of an even game",
+        "beside(healthy=healthy",
+        lambda t: number(t, "Step 600. Real points: ring of 8.") >= 7 and number(t[t.rindex("ring of 8.") :], "ring of 8.") <= 2,
+    ),
+    Claim(
+        "05",
+        "**Curve:** clusters covered.",
+        "both_curves(",
+        lambda t: ends(t, "healthy")[1] >= 7 and ends(t, "collapsed")[1] <= 2 and 1.2 < ends(t[t.index("loss of D") :], "collapsed")[1] < 1.5,
+    ),
+    Claim(
+        "05",
+        "at `cpu` scale next to nothing is covered with it either",
+        "tried = {",
+        lambda t: max(number(t, "'ill':"), number(t, "'with R1':")) <= 2 and number(t, "'with rates that fit':") >= 7,
+    ),
+    Claim(
+        "05",
+        "**Remedy:** smaller steps, or a penalty that flattens D at the data",
+        'print("clusters covered, of 8:", covered)',
+        lambda t: number(t, "'hopping':") <= 4 and number(t, "'with R1':") == 8,
+    ),
+    Claim(
+        "05",
+        "**Curve:** D(x) near 1 and D(G(z)) near 0 for good, and a loss of G of several times ln 2",
+        "rates = {",
+        lambda t: number(t, "as fast  D(x)") > 0.95 and number(t, "D(G(z))") < 0.05 and number(t, "loss of G") > 2,
+    ),
+    Claim(
+        "05",
+        "**Curve:** losses that no game between equals has, tens and hundreds",
+        "worst = {",
+        lambda t: number(t, "'rates 0.3':") > 50 and number(t, "'rates 0.001':") < 3,
+    ),
+    Claim(
+        "05",
+        "far below those of a run on all images, though only 32 are there to be near to",
+        "learners = {",
+        lambda t: number(t[t.index("32 images:") :], "mean") < number(t[t.index("all:") :], "mean") * 0.7,
+    ),
+    Claim(
+        "05",
+        "read no more into it than the ends of the ladder",
+        "told = {name: evaluation",
+        lambda t: number(t, "as fast ") <= 12 and max(number(t, name) for name in ("rates that fit", "γ = 0.1 ", "averaged ")) >= 24,
+    ),
 ]
 
 

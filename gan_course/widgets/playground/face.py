@@ -12,7 +12,7 @@ from gan_course.plotting import SPAN
 from gan_course.widgets.controls import button, in_notebook, line, row
 from gan_course.widgets.driver import Driver
 from gan_course.widgets.playground import drawing, words
-from gan_course.widgets.playground.game import BUGS, FRAMES, Game, Unwritten, course_steps
+from gan_course.widgets.playground.game import BUGS, FRAMES, PlaneGame, Unwritten, course_steps
 
 DRAWN = "drawn"
 DATA = {"ring": "ring of 8", "grid": "grid of 25", "moons": "two moons", "spiral": "spiral", "line": "line", DRAWN: "drawn by you"}
@@ -76,7 +76,7 @@ class Playground(Driver):
     def _new_game(self) -> None:
         s = self._settings
         points = data.Points.drawn(s["points"]) if s["data"] == DRAWN else data.points(s["data"])
-        self.game = Game(points, self._steps(), s["seed"], s["lr_d"], s["lr_g"], s["loss"])
+        self.game = PlaneGame(points, self._steps(), s["seed"], s["lr_d"], s["lr_g"], s["loss"])
         self.subject = self.game
 
     def _steps(self):

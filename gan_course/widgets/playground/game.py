@@ -13,8 +13,8 @@ from IPython.utils.capture import capture_output
 from torch import Tensor, nn
 
 from gan_course import UserError, models, sampling
-from gan_course.evaluation.modes import NEAR
-from gan_course.losses import LOSSES, r1
+from gan_course.evaluation.modes import near_modes
+from gan_course.losses import LOSSES, measured, r1
 from gan_course.plotting import SPAN
 
 BATCH, SCORED, FAKES = 128, 1000, 128  # points a step, fakes that are counted near a mode, and that are shown
@@ -98,7 +98,7 @@ class Frame(NamedTuple):
     mesh: np.ndarray
 
 
-class Game:
+class PlaneGame:
     """Two MLPs and points (N, 2), trained by two functions in the form of lesson 01.
 
     points: `data.points(…)`. steps: (discriminator_step, generator_step). The same seed gives the same run.
@@ -193,14 +193,7 @@ class Game:
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
         """Losses and D's mean verdicts, always on the same 256 real points and the same 256 z."""
-        logits_real, logits_fake = self.D(self.x), self.D(self.G(self.z[: len(self.x)]))
-        loss = LOSSES[self.loss]
-        return {
-            "loss_d": loss.d(logits_real, logits_fake).item(),
-            "loss_g": loss.g(logits_fake).item(),
-            "d_real": logits_real.sigmoid().mean().item(),
-            "d_fake": logits_fake.sigmoid().mean().item(),
-        }
+        return measured(LOSSES[self.loss], self.D(self.x), self.D(self.G(self.z[: len(self.x)])))
 
     def healthy(self) -> bool:
         """Whether all weights are numbers."""
@@ -257,10 +250,8 @@ class Game:
 
     def _coverage(self, fakes: Tensor) -> tuple[float, list[int]]:
         """(share of fakes near a mode as `modes_covered` counts them, the modes that have none)."""
-        distance, nearest = torch.cdist(fakes, self.points.modes).min(1)
-        near = distance <= NEAR * self.points.spread
-        found = set(nearest[near].tolist())
-        return near.float().mean().item(), [i for i in range(len(self.points.modes)) if i not in found]
+        counts = near_modes(fakes, self.points.modes, self.points.spread)
+        return counts.sum().item() / len(fakes), (counts == 0).nonzero().flatten().tolist()
 
     def _noise(self, n: int) -> Tensor:
         return torch.randn(n, self.G.noise_dim, generator=self.random)

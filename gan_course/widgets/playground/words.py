@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 
-from gan_course import plotting
+from gan_course import MEASURED, plotting
 
-NAMES = {"loss_d": "loss of D", "loss_g": "loss of G", "d_real": "D(x)", "d_fake": "D(G(z))"}
 SIDES = ("right", "upper right", "top", "upper left", "left", "lower left", "bottom", "lower right")
 
 
@@ -17,7 +16,7 @@ def numbers(frame, before: dict[str, float] | None = None) -> str:
     covered = (
         f'modes covered <b>{n["covered"]} of {n["modes"]}</b> <span aria-hidden="true" style="letter-spacing:1px">{marks}</span>'
     )
-    cells = "".join(f"<div>{name} <b>{change(key, n, before)}</b></div>" for key, name in NAMES.items())
+    cells = "".join(f"<div>{name} <b>{change(key, n, before)}</b></div>" for key, name in MEASURED.items())
     style = "line-height:1.6;font-variant-numeric:tabular-nums"
     return (
         f'<div style="{style}"><b>step {frame.step:,}</b> · {covered}<br>fakes within 3σ of a mode <b>{n["near"]:.0%}</b>'
@@ -32,7 +31,7 @@ def change(key: str, now: dict[str, float], before: dict[str, float] | None) -> 
 def curve(frames, even: tuple[float, float], mark: int | None = None) -> str:
     """The two losses over the history so far, and what they are in an even game, as HTML."""
     steps = [frame.step for frame in frames]
-    lines = {NAMES[key]: (steps, [frame.numbers[key] for frame in frames]) for key in ("loss_d", "loss_g")}
+    lines = {MEASURED[key]: (steps, [frame.numbers[key] for frame in frames]) for key in ("loss_d", "loss_g")}
     told = "; ".join(f"{name} goes from {number(y[0])} to {number(y[-1])}" for name, (_, y) in lines.items())
     drawing = plotting.traces(lines, even, f"Losses over the steps. {told}.", mark)
     return drawing.inline() + f"<div>━ loss of D · ╍ loss of G · ┈ an even game: {number(even[0])} and {number(even[1])}</div>"

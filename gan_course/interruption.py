@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM (a cluster's time limit, `docker stop`) wait until the step at hand is done and saved."""
+"""Ctrl-C and SIGTERM (a cluster's time limit, `docker stop`): held back until the work at hand is saved, or one like the other."""
 
 import signal
 import threading
@@ -29,7 +29,22 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler or signal.SIG_DFL)
-    if signal.SIGTERM in came:
-        signal.raise_signal(signal.SIGTERM)
-    if came:
+        if signal.SIGTERM in came:  # here, so that it is not lost where the block ends with an error
+            signal.raise_signal(signal.SIGTERM)
+        if came:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def ends_like_interrupt(number: int) -> Iterator[None]:
+    """Within, a signal raises KeyboardInterrupt, once; what ends then is left to end."""
+
+    def interrupt(number, frame):
+        signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
