@@ -620,7 +620,7 @@ stacked_race = widgets.Race(stacked_runs, lambda images: 1_000 - evaluation.stac
 stacked_race.run()
 
 # %% [markdown]
-# Some seconds at this scale are no run to compare with the published ones above, which took hours; what they show is who loses less. A sample that is no digit is counted as some digit too, so noise covers modes by chance: look at the pictures beside the numbers.
+# Some seconds at this scale are no run to compare with the published ones above, and no claim is made of them: at such lengths both may still be noise. A sample that is no digit is counted as some digit too, so noise covers modes by chance: look at the pictures beside the numbers.
 #
 # And one seed, is it enough? The plain recipe on the grid with five, for a few hundred steps each:
 
