@@ -1,5 +1,5 @@
-# lab · test · notebooks · outputs · bench: the README's commands. Windows without make: the same steps in README.md.
-.PHONY: lab test notebooks outputs bench clean
+# lab · test · notebooks · outputs · bench · site: the README's commands. Windows without make: the same steps in README.md.
+.PHONY: lab test notebooks outputs bench site clean
 .DEFAULT_GOAL := lab
 
 BASE_PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $(p))))
@@ -29,6 +29,9 @@ outputs: $(READY)
 
 bench: $(READY)
 	@$(PYTHON) -m gan_course bench
+
+site: $(READY)
+	@$(PYTHON) site/build.py
 
 clean:
 	rm -rf $(VENV)

@@ -1,10 +1,14 @@
 """Settings of every test: no network, few threads where tests run side by side. The fixture `stack`: other kernels."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).resolve().parents[1]
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores; before torch is imported
@@ -32,4 +36,16 @@ def stack():
             (pytest.fail if required else pytest.skip)(f"no {made} here: `make test` makes it from tests/stacks/{name}.txt")
         return made
 
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The built site's folder: made once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / ".nojekyll").exists():
+            done = subprocess.run([sys.executable, ROOT / "site" / "build.py", "--out", folder], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
     return folder

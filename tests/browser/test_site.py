@@ -1,0 +1,285 @@
+"""The built site in Chromium with the network cut: every page, both themes, a desk's and a phone's width, axe; search and terms."""
+
+import functools
+import http.server
+import itertools
+import re
+import threading
+
+import pytest
+import torch
+import torch.nn.functional as F
+from playwright.sync_api import expect
+from torch import nn
+
+from gan_course import UserError, latent, models
+from gan_course.sampling import noise
+from gan_course.training import pretrained
+from gan_course.widgets import ConvolutionCalculator
+from gan_course.widgets.convolution import KINDS as KINDS_OF_CONVOLUTION
+from gan_course.widgets.noise import KINDS
+from gan_course.widgets.playground import game
+
+pytestmark = pytest.mark.timeout(600)
+
+WIDTHS = (1400, 390)
+VIOLATIONS = """async left_out => (await axe.run({exclude: left_out}, {resultTypes: ['violations'], preload: false})).violations
+  .map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.target + ' ' + n.html.slice(0, 150)).join(' | ')}`)"""
+OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """Where the site is served: below a folder, as on GitHub Pages, with its page for what is not there."""
+
+    class Pages(http.server.SimpleHTTPRequestHandler):
+        def translate_path(self, path):
+            return super().translate_path(path.replace("/gan-course/", "/", 1))
+
+        def send_error(self, code, message=None, explain=None):
+            body = (site / "404.html").read_bytes()
+            self.send_response(code)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Pages, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/gan-course/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def open_page(chromium, address):
+    """open_page(name, **settings of the context) → (page, what went wrong on it); nothing but the site can be reached."""
+    contexts = []
+
+    def open_(name, **settings):
+        context = chromium.new_context(viewport={"width": WIDTHS[0], "height": 900}, **settings)
+        contexts.append(context)
+        page, wrong = context.new_page(), []
+        context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(address) else r.abort())
+        left = "net::ERR_ABORTED"  # what was still on its way when the next page was opened; what is cut off fails otherwise
+        page.on("requestfailed", lambda r: wrong.append(f"failed: {r.url}") if r.failure != left else None)
+        page.on("response", lambda answer: wrong.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        page.goto(address + name)
+        return page, wrong
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def test_every_page_in_both_themes_at_both_widths(site, address, open_page, axe):
+    page, wrong = open_page("index.html")
+    found = []
+    shown = "notebooks/02_leakyrelu_and_tanh.html"  # one page with its code, whose colours are alike everywhere and slow to check
+    for path in sorted(site.rglob("*.html")):
+        name = path.relative_to(site).as_posix()
+        if "_static" in name:
+            continue
+        code = [] if name == shown else [[".highlight"]]
+        page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+        page.goto(address + name, wait_until="load")
+        page.evaluate(axe)
+        for width, theme in zip(WIDTHS, ("light", "dark"), strict=True):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            page.wait_for_timeout(250)  # colours change over 0.15 s
+            found += [f"{name}, {theme}, {width}: {told}" for told in page.evaluate(VIOLATIONS, code)]
+            found += [f"{name}, {theme}, {width}: {over} px too wide"] if (over := page.evaluate(OVERFLOW)) > 0 else []
+    assert (found, wrong) == ([], [])
+
+
+def test_search_finds_a_term_and_the_theme_changes(open_page):
+    page, wrong = open_page("search.html?q=saturation")
+    page.locator("#search-results li a").first.wait_for()
+    page.get_by_role("button", name="Color mode").locator("visible=true").first.click()
+    page.locator("button[data-mode=dark]:visible, .dropdown-item:visible:has(.fa-moon)").first.click()
+    page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+    assert wrong == []
+
+
+def test_a_term_says_what_it_is_where_it_stands(open_page):
+    page, wrong = open_page("notebooks/01_mlp_gan.html")
+    says = page.get_by_role("tooltip")
+    term = page.locator("a.term", has_text="discriminator").first
+    term.focus()
+    assert "how real it looks" in says.inner_text() and term.get_attribute("aria-describedby") == says.get_attribute("id")
+    page.keyboard.press("Escape")
+    assert not says.is_visible()
+    term.click()
+    page.wait_for_url("**/docs/glossary.html#discriminator")
+    assert wrong == []
+
+
+def test_a_page_that_is_not_there_leads_back(open_page, address):
+    page, wrong = open_page("notebooks/deep/down/none.html")
+    page.get_by_role("link", name="first page").click()
+    page.wait_for_url(f"{address}index.html")
+    assert all("404" in told for told in wrong)
+
+
+# ---------------------------------------------------------------- the playing twins
+
+
+def test_numbers_are_those_of_python(open_page):
+    """The same weights, points and z give the same losses, moves, pulls, digits and noise, to 1e-4."""
+    page, wrong = open_page("404.html")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        G, D = models.build(
+            "mlp", (2,), generator={**game.G_OPTIONS, "widths": (32, 32)}, discriminator={**game.D_OPTIONS, "widths": (32, 32)}
+        )
+        x, z = torch.randn(8, 64, 2), torch.randn(8, 64, 2)
+    plain = [
+        [[p.detach().flatten().tolist() for p in layer.parameters()] for layer in net.net if isinstance(layer, nn.Linear)]
+        for net in (G, D)
+    ]
+    d_step, g_step = game.course_steps()
+    opt_g, opt_d = (torch.optim.Adam(net.parameters(), 1e-3, (0.5, 0.999)) for net in (G, D))
+    losses = [(d_step(G, D, opt_g, opt_d, a, b).item(), g_step(G, D, opt_g, opt_d, b).item()) for a, b in zip(x, z, strict=True)]
+    fakes = G(z[0])
+    (slope,) = torch.autograd.grad(F.softplus(-D(fakes)).sum(), fakes)
+    code = """async ([base, [g, d], x, z]) => {
+      const {Game} = await import(base + "game.js"), game = new Game();
+      for (const [net, layers] of [[game.G, g], [game.D, d]])
+        net.layers.forEach((layer, i) => { layer.w.set(layers[i][0]); layer.b.set(layers[i][1]) });
+      const numbers = row => Float64Array.from(row);
+      const losses = x.map((_, i) => [game.dStep(numbers(x[i]), numbers(z[i])), game.gStep(numbers(z[i]))]);
+      const fakes = game.G.forward(Float64Array.from(z[0]));
+      return [losses, Array.from(fakes), Array.from(game.pull(fakes))];
+    }"""
+    twins = page.evaluate("new URL('_static/twins/', document.baseURI).href")
+    told, moved, pull = page.evaluate(code, [twins, plain, x.flatten(1).tolist(), z.flatten(1).tolist()])
+    torch.testing.assert_close(torch.tensor(told), torch.tensor(losses), atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.tensor(moved), fakes.detach().flatten(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.tensor(pull), -slope.flatten(), atol=1e-4, rtol=0)
+
+    digits = page.evaluate(
+        """async base => {
+      const G = await (await import(base + "generator.js")).load();
+      return [0, 7].flatMap(seed => [Array.from(G.start(seed)), ...["first layer", "features"].map(kind =>
+        Array.from(G.forward(G.at(G.start(seed), kind, [1, 0, -2.5, 0, 0, 0.25], 1.5))))]);
+    }""",
+        twins,
+    )
+    G, wanted = pretrained("mlp-tuned-mnist"), []
+    for seed in (0, 7):
+        start = noise(1, 100, seed)[0]
+        wanted.append(start)
+        for find in KINDS.values():
+            z = latent.truncate(start, 1.5) + torch.tensor([1, 0, -2.5, 0, 0, 0.25]) @ find(G, 6)
+            with torch.no_grad():
+                wanted.append(G(z[None]).flatten())
+    for ours, theirs in zip(digits, wanted, strict=True):
+        torch.testing.assert_close(torch.tensor(ours), theirs, atol=1e-4, rtol=0)
+
+    every = list(itertools.product(KINDS_OF_CONVOLUTION, (2, 5, 8), (1, 4, 6), (1, 2, 3), (0, 2, 3), (0, 1)))
+    sizes = page.evaluate(
+        """async ([base, every]) => {
+      const {size} = await import(base + "convolution.js");
+      return every.map(settings => { try { return size(...settings) } catch (error) { return error.message } });
+    }""",
+        [twins, every],
+    )
+    for settings, ours in zip(every, sizes, strict=True):
+        calculator = ConvolutionCalculator(*settings)
+        try:
+            theirs = calculator.output_size
+        except UserError as error:
+            theirs = str(error)
+        assert ours == theirs, settings
+    assert wrong == []
+
+
+def test_the_playground_plays_by_the_keyboard(open_page, axe):
+    page, wrong = open_page("index.html", reduced_motion="reduce")
+    twin = page.locator(".twin[data-twin=playground]")
+    told, numbers = twin.get_by_role("status"), twin.locator(".numbers")
+    twin.locator("canvas[aria-label]").wait_for()
+    before = twin.locator("canvas").evaluate("c => c.toDataURL()")
+    button(twin, "One D step").press("Enter")
+    expect(told).to_contain_text("only D moved")
+    expect(numbers).to_contain_text("step 0")
+    button(twin, "One G step").press("Space")
+    expect(told).to_contain_text("only G moved")
+    expect(numbers).to_contain_text("step 1")
+    button(twin, "Train").press("Enter")
+    expect(numbers).not_to_contain_text("step 1 ")
+    button(twin, "Pause").press("Enter")
+    expect(told).to_contain_text("paused")
+    picture = twin.locator("canvas")
+    assert picture.evaluate("c => c.toDataURL()") != before
+    assert "modes covered" in picture.get_attribute("aria-label")
+    seed = twin.get_by_label("Seed")
+    seed.fill("5")
+    seed.press("Enter")
+    expect(numbers).to_contain_text("step 0")
+    page.evaluate(axe)
+    assert page.evaluate(VIOLATIONS, []) == [] and wrong == []
+
+
+def test_a_healthy_game_covers_the_ring(open_page):
+    page, wrong = open_page("404.html")
+    covered = page.evaluate("""async () => {
+      const {Game} = await import(new URL('_static/twins/game.js', document.baseURI)), game = new Game("ring", 0);
+      for (let i = 0; i < 1500; i++) { game.dStep(); game.gStep() }
+      return game.measure().covered;
+    }""")
+    assert covered >= 6 and wrong == []
+
+
+def test_every_control_of_a_lesson_has_its_twin_or_its_picture(open_page, site):
+    page, wrong = open_page("notebooks/03_dcgan.html")
+    calculator = page.locator(".twin[data-twin=ConvolutionCalculator]").first
+    calculator.scroll_into_view_if_needed()
+    words = calculator.get_by_role("status")
+    expect(words).to_contain_text("output size = 3")
+    calculator.get_by_label("stride").press("ArrowLeft")
+    expect(words).to_contain_text("output size = 5")
+    calculator.get_by_label("kernel").press("End")
+    expect(words).to_contain_text("output size = 3")
+    assert "36 inputs" in calculator.get_by_role("img").get_attribute("aria-label")
+    asked = page.locator(".twin[data-twin=Prediction]").first
+    asked.scroll_into_view_if_needed()
+    asked.get_by_role("radio").first.press("Space")
+    button(asked, "Show the answer").press("Enter")
+    expect(asked.get_by_role("status")).to_contain_text("xpected:")
+    for twin in page.locator(".twin").all():
+        assert twin.locator("img, svg, canvas, input, details").count(), twin.inner_html()[:200]
+    assert wrong == []
+
+
+def test_the_noise_explorer_moves_its_digit_by_the_keyboard(open_page):
+    page, wrong = open_page("notebooks/01_mlp_gan.html")
+    twin = page.locator(".twin[data-twin=NoiseExplorer]").last
+    twin.scroll_into_view_if_needed()
+    slider = twin.get_by_role("slider", name="direction 1")
+    slider.wait_for()
+    digit = twin.locator("canvas").first
+    expect(digit).to_have_attribute("aria-label", re.compile("all directions at zero"))
+    before = digit.evaluate("c => c.toDataURL()")
+    slider.press("End")
+    expect(digit).to_have_attribute("aria-label", re.compile("direction 1 at 4"))
+    assert digit.evaluate("c => c.toDataURL()") != before
+    button(twin, "All to zero").press("Enter")
+    expect(digit).to_have_attribute("aria-label", re.compile("all directions at zero"))
+    assert digit.evaluate("c => c.toDataURL()") == before and wrong == []
+
+
+def test_without_scripts_the_picture_stands_there(open_page):
+    page, _ = open_page("notebooks/01_mlp_gan.html", java_script_enabled=False)
+    assert page.locator(".twin img").count() >= page.locator(".twin:not([data-twin=Prediction])").count() > 0
+    assert page.locator(".jupyter-widgets, [data-mime-type*=widget]").count() == 0
+
+
+def button(twin, name: str):
+    return twin.get_by_role("button", name=name, exact=True)
