@@ -7,6 +7,7 @@ import shlex
 import signal
 import statistics
 import sys
+import time
 from pathlib import Path
 
 from gan_course import UserError
@@ -188,16 +189,18 @@ def compare(args) -> None:
         for made_with in recipes:
             notes = {"scale": at, "command": args.typed}
             trainer = training.trainer_of(made_with)(made_with, images, seed=seed, precision=args.precision, notes=notes)
+            before = time.process_time()
             try:
-                trainer.run(seconds=args.seconds)
+                trainer.run(steps=args.steps, seconds=args.seconds)
             except training.Diverged as error:
                 raise UserError(f"{made_with.name}, seed {seed}: {error}") from error
+            spent = time.process_time() - before  # of all threads; what else the machine does is not in it
             if args.out:
                 trainer.save(args.out / f"{made_with.name}-{seed}")
             run = {"recipe": made_with.name, "seed": seed} | judged(trainer.sample(args.n, seed).cpu())
             run |= {"steps": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 1)}
-            report["runs"].append(run | {"precision": trainer.precision})
-            print(f"{made_with.name:16} seed {seed}: {_told(run)} after {trainer.step} steps", file=sys.stderr)
+            report["runs"].append(run | {"cpu_seconds": round(spent, 2), "precision": trainer.precision})
+            print(f"{made_with.name:16} seed {seed}: {_told(run)}; {trainer.step} steps, {spent:.0f} s of CPU", file=sys.stderr)
     print(json.dumps(report) if args.json else _comparison(report))
 
 

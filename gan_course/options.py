@@ -104,11 +104,13 @@ def parser(commands: dict) -> argparse.ArgumentParser:
     sub.add_argument("--resume", action="store_true", help="go on with the run in --out")
     sub.add_argument("--score-every", type=COUNT, metavar="N", help="Fréchet distance every N steps; keeps the best generator")
 
-    sub = command("compare", "Train recipes for the same seconds on the same images and score each.")
+    sub = command("compare", "Train recipes for the same seconds, or steps, on the same data and score each.")
     sub.add_argument("names", type=_name, nargs="+", action=_Once, metavar="name", help="recipes, such as dcgan32 sndcgan32")
     common(sub, "--data", default="cifar10", help=f"{ALL_NAMES} (default: cifar10)")
     common(sub, "--limit")
-    sub.add_argument("--seconds", type=SECONDS, required=True, help="seconds of training per run")
+    budget = sub.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--seconds", type=SECONDS, help="seconds of training per run")
+    budget.add_argument("--steps", type=COUNT, help="steps per run")
     sub.add_argument(
         "--seeds", type=SEED, nargs="+", action=_Once, default=[0], help="one run of each recipe per seed (default: 0)"
     )

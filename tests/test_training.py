@@ -18,7 +18,7 @@ from gan_course.training.random_state import RandomState
 from gan_course.training.recipes import Recipe
 from gan_course.training.watchers import LOG_EVERY, MAX_SNAPSHOTS, Score
 
-ALIKE = ("points", "points-collapse", "points-rates", "points-r1", "points-r1-r2", "points-r3gan", "points-wgan-gp")
+ALIKE = ("points", "points-collapse", "points-rates", "points-r1", "points-r1-r2", "points-r3gan", "points-wgan-gp", "points-tuned")
 NAMES = [name for name in RECIPES if name not in ALIKE]  # these differ from others in numbers only
 
 
