@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import math
 import shlex
 import signal
 import statistics
@@ -130,9 +129,7 @@ def _train(args, folder: Path, us) -> None:
     try:
         trainer.run(**_left(trainer, steps, seconds), report=_progress if us.first else None)
     except Diverged as error:
-        last = {name: value if math.isfinite(value) else None for name, value in trainer.latest().items()}
-        row = {"step": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 3)}
-        checkpoint.append_history(folder, row | last)  # what `diagnose` is to see; JSON has no NaN
+        checkpoint.append_last(trainer, folder)
         raise UserError(str(error)) from error
     finally:
         tell(file=sys.stderr)
@@ -348,16 +345,8 @@ def _evaluate(args, us) -> None:
 
 
 def diagnose(args) -> None:
-    from gan_course import illness
-
-    run = illness.read(args.run, args.samples, args.data, args.loss)
-    found, untold = illness.findings(run), [f"not told: {sentence}" for sentence in illness.untold(run)]
-    if args.json:
-        print("\n".join(untold), file=sys.stderr)
-        print(json.dumps([each._asdict() for each in found]))
-        return
-    told = [f"{each.illness}: {each.evidence} {each.remedy}" for each in found]
-    print("\n".join((told or [f"no illness seen in {len(run.rows):,} rows up to step {run.rows[-1]['step']:,}"]) + untold))
+    from gan_course.illness import read, report
+    print(report(read(args.run, args.samples, args.data, args.loss), args.json))
 
 
 def classifier(args) -> None:

@@ -3,6 +3,7 @@
 The limits were set on seeds 0 to 9 of the runs in docs/illnesses.md, which counts misses and false alarms on ten others.
 """
 
+import json
 import math
 from typing import NamedTuple
 
@@ -178,6 +179,16 @@ def untold(run: Run) -> list[str]:
 def diagnose(run: Run) -> str | None:
     """All that `findings` finds as one text; None for a healthy run."""
     return " Also, ".join(f"{name}: {evidence} {remedy}" for name, evidence, remedy in findings(run)) or None
+
+
+def report(run: Run, as_json: bool = False) -> str:
+    """What is found and what cannot be told, a line each; or a JSON list of what is found."""
+    found = findings(run)
+    if as_json:
+        return json.dumps([each._asdict() for each in found])
+    told = [f"{each.illness}: {each.evidence} {each.remedy}" for each in found]
+    none = [f"no illness seen in {len(run.rows):,} rows up to step {run.rows[-1]['step']:,}"]
+    return "\n".join((told or none) + [f"not told: {sentence}" for sentence in untold(run)])
 
 
 def off_recipe(recipe) -> list[str]:

@@ -3,6 +3,7 @@
 import functools
 import io
 import json
+import math
 import platform
 import subprocess
 import zipfile
@@ -103,6 +104,13 @@ def append_history(folder, row: dict) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / "history.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def append_last(trainer, folder) -> None:
+    """Add the row of a training that diverged, null for what is no number (JSON has none): `diagnose` tells it by that."""
+    last = {name: value if math.isfinite(value) else None for name, value in trainer.latest().items()}
+    row = {"step": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 3)}
+    append_history(folder, row | last)
 
 
 def sweep(folder) -> None:
