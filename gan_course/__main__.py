@@ -1,12 +1,14 @@
-"""`python -m gan_course info | train | compare | sample | evaluate | classifier | bench | grade`."""
+"""`python -m gan_course info | train | compare | sample | evaluate | classifier | diagnose | bench | grade`."""
 
 import contextlib
 import dataclasses
 import json
+import math
 import shlex
 import signal
 import statistics
 import sys
+import time
 from pathlib import Path
 
 from gan_course import UserError
@@ -93,13 +95,15 @@ def _taken(args, folder: Path):
 
 def _train(args, folder: Path, us) -> None:
     from gan_course import data, scale, team
+    from gan_course.models import ARCHITECTURES
     from gan_course.training import Diverged, Score, checkpoint, recipe, trainer_of
 
     given = checkpoint.load(folder / "checkpoint.pt") if args.resume else None
     at = args.scale or (given["notes"].get("scale") if given else None) or scale.name()
     name, limit = (given["data"]["name"], given["data"]["n"]) if given else ("mnist", None)
-    images = data.load(args.data or name, limit=args.limit or limit, device=team.device(args.device))
     asked = recipe(args.name, at)
+    size = ARCHITECTURES[asked.architecture].size
+    images = data.load(args.data or name, limit=args.limit or limit, device=team.device(args.device), size=size)
     if args.batch_size:
         asked = asked.vary(batch_size=args.batch_size)
     how = {"out": folder, "notes": {"scale": at, "command": args.typed}, "team": us}
@@ -126,6 +130,9 @@ def _train(args, folder: Path, us) -> None:
     try:
         trainer.run(**_left(trainer, steps, seconds), report=_progress if us.first else None)
     except Diverged as error:
+        last = {name: value if math.isfinite(value) else None for name, value in trainer.latest().items()}
+        row = {"step": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 3)}
+        checkpoint.append_history(folder, row | last)  # what `diagnose` is to see; JSON has no NaN
         raise UserError(str(error)) from error
     finally:
         tell(file=sys.stderr)
@@ -186,16 +193,18 @@ def compare(args) -> None:
         for made_with in recipes:
             notes = {"scale": at, "command": args.typed}
             trainer = training.trainer_of(made_with)(made_with, images, seed=seed, precision=args.precision, notes=notes)
+            before = time.process_time()
             try:
-                trainer.run(seconds=args.seconds)
+                trainer.run(steps=args.steps, seconds=args.seconds)
             except training.Diverged as error:
                 raise UserError(f"{made_with.name}, seed {seed}: {error}") from error
+            spent = time.process_time() - before  # of all threads; what else the machine does is not in it
             if args.out:
                 trainer.save(args.out / f"{made_with.name}-{seed}")
             run = {"recipe": made_with.name, "seed": seed} | judged(trainer.sample(args.n, seed).cpu())
             run |= {"steps": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 1)}
-            report["runs"].append(run | {"precision": trainer.precision})
-            print(f"{made_with.name:16} seed {seed}: {_told(run)} after {trainer.step} steps", file=sys.stderr)
+            report["runs"].append(run | {"cpu_seconds": round(spent, 2), "precision": trainer.precision})
+            print(f"{made_with.name:16} seed {seed}: {_told(run)}; {trainer.step} steps, {spent:.0f} s of CPU", file=sys.stderr)
     print(json.dumps(report) if args.json else _comparison(report))
 
 
@@ -246,30 +255,46 @@ def _generator(name: str):
     return G, G.card["data"].split(",")[0]
 
 
-def _samples(G, n: int, seed: int, us=None):
-    """n samples; a conditional generator is asked for all its classes in turn. us: the team that makes them."""
-    import torch
+def _classes(G, asked: str | None) -> list[int]:
+    """Class indices that --classes asks for: names, indices and ranges of them, such as 3 or 0-9 or cat,dog; all without it."""
+    from gan_course import sampling
 
-    from gan_course import sampling, team
-
-    classes = getattr(G, "n_classes", 0)
-    return sampling.sample(G, n, seed, torch.arange(n) % classes if classes else None, team=us or team.ALONE)
+    names = sampling.class_names(G)
+    n = len(names)
+    if not asked:
+        return list(range(n))
+    if not n:
+        raise UserError("this generator knows no classes; leave --classes out")
+    wanted = []
+    for part in asked.split(","):
+        low, _, high = part.partition("-")
+        if part in names:
+            wanted.append(names.index(part))
+        elif low.isdecimal() and (high or low).isdecimal() and int(low) <= int(high or low) < n:
+            wanted += range(int(low), int(high or low) + 1)
+        else:
+            raise UserError(f"no class {part!r}; there are 0 to {n - 1}: {', '.join(names)}")
+    return wanted
 
 
 def sample(args) -> None:
     import numpy as np
 
-    from gan_course import files, plotting
+    from gan_course import files, plotting, sampling
 
     out = args.out
     if out.suffix not in (".npy", ".png"):
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
     writable(out.parent)
-    images = _samples(_generator(args.generator)[0], args.n, args.seed)
+    G = _generator(args.generator)[0]
+    wanted = _classes(G, args.classes)
+    n = args.n or (8 * len(wanted) if args.classes else 64)
+    images = sampling.sample(G, n, args.seed, sampling.in_turn(wanted, n) if wanted else None)
+    columns = len(wanted) if args.classes and len(wanted) > 1 else max(1, round(n**0.5))
 
     def write(path: Path) -> None:
         if out.suffix == ".png":
-            plotting.save_grid(images, path, columns=max(1, round(args.n**0.5)))
+            plotting.save_grid(images, path, columns=columns)
             return
         with path.open("wb") as file:
             np.save(file, images.numpy())
@@ -288,25 +313,51 @@ def evaluate(args) -> None:
 
 
 def _evaluate(args, us) -> None:
-    from gan_course import data, evaluation, features
+    from gan_course import data, evaluation, features, sampling
 
     G, trained_on = _generator(args.generator)
     name = args.data or trained_on
     if name is None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
-    images = data.load(name)
+    size = G.image_shape[-1]
+    images = data.load(name, size=size)
+    wanted = _classes(G, None)
+    y = sampling.in_turn(wanted, args.n) if wanted else None
+    fake = sampling.sample(G, args.n, args.seed, y, team=us)
     if modes := _modes(images):
-        found = modes(_samples(G, args.n, args.seed, us))
+        found = modes(fake)
         about = {"data": name, "n_fake": args.n, "seed": args.seed, "generator": args.generator}
         if us.first:
             print(json.dumps(found._asdict() | about) if args.json else f"{found} ({args.n} samples, seed {args.seed}, {name})")
         return
     judge = features.Inception(args.inception) if args.inception else features.classifier(name)
     judge.team = us
-    fake = _samples(G, args.n, args.seed, us)
-    score = evaluation.score(fake, images, data.load(name, split="test"), judge, args.seed)
+    train, test = images, data.load(name, split="test", size=size)
+    score = evaluation.score(fake, train, test, judge, args.seed)
+    report, text = score.as_dict() | {"generator": args.generator}, evaluation.table(score)
+    if wanted:
+        classes = evaluation.per_class(fake, y, train, test, judge)
+        report["per_class"], text = [row._asdict() for row in classes], f"{text}\n{evaluation.class_table(classes)}"
+    if args.accuracy:
+        if not wanted:
+            raise UserError(f"--accuracy needs a conditional generator: {args.generator} knows no classes")
+        accuracy = evaluation.classifier_accuracy(fake, y, train, test, args.seed)
+        report["classifier_accuracy"], text = accuracy._asdict(), f"{text}\n{evaluation.accuracy_line(accuracy)}"
     if us.first:
-        print(json.dumps(score.as_dict() | {"generator": args.generator}) if args.json else evaluation.table(score))
+        print(json.dumps(report) if args.json else text)
+
+
+def diagnose(args) -> None:
+    from gan_course import illness
+
+    run = illness.read(args.run, args.samples, args.data, args.loss)
+    found, untold = illness.findings(run), [f"not told: {sentence}" for sentence in illness.untold(run)]
+    if args.json:
+        print("\n".join(untold), file=sys.stderr)
+        print(json.dumps([each._asdict() for each in found]))
+        return
+    told = [f"{each.illness}: {each.evidence} {each.remedy}" for each in found]
+    print("\n".join((told or [f"no illness seen in {len(run.rows):,} rows up to step {run.rows[-1]['step']:,}"]) + untold))
 
 
 def classifier(args) -> None:
@@ -364,7 +415,7 @@ def grade(args) -> None:
     grading.write_csv(rows, file)
 
 
-COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, classifier, bench, grade)}
+COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, diagnose, classifier, bench, grade)}
 
 if __name__ == "__main__":
     sys.exit(main())

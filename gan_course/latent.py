@@ -18,6 +18,7 @@ def directions(G: nn.Module, n: int) -> Tensor:
     first = next(m for m in G.modules() if isinstance(m, WEIGHTED))
     weight = first.weight.float().cpu()
     weight = weight.flatten(1).T if isinstance(first, nn.ConvTranspose2d) else weight.flatten(1)
+    weight = weight[:, : G.noise_dim]  # beside z there may be a class
     return _one_sign(torch.linalg.svd(weight, full_matrices=False).Vh[:n])
 
 

@@ -6,7 +6,7 @@ import sys
 from gan_course import UserError, __version__, scale, settings
 
 NAMES = f"{', '.join(settings.DATA_SETS[:-1])} or {settings.DATA_SETS[-1]}"
-ALL_NAMES = f"{NAMES}; stacked-mnist; points: ring, grid, moons, spiral, line"
+ALL_NAMES = f"{NAMES}; stacked-mnist; points: ring, grid, moons, spiral, line; or a folder of pictures, with a folder a class"
 GENERATOR = "a folder that train wrote, a .safetensors file, or a shipped generator's name"
 
 
@@ -104,11 +104,13 @@ def parser(commands: dict) -> argparse.ArgumentParser:
     sub.add_argument("--resume", action="store_true", help="go on with the run in --out")
     sub.add_argument("--score-every", type=COUNT, metavar="N", help="Fréchet distance every N steps; keeps the best generator")
 
-    sub = command("compare", "Train recipes for the same seconds on the same images and score each.")
+    sub = command("compare", "Train recipes for the same seconds, or steps, on the same data and score each.")
     sub.add_argument("names", type=_name, nargs="+", action=_Once, metavar="name", help="recipes, such as dcgan32 sndcgan32")
     common(sub, "--data", default="cifar10", help=f"{ALL_NAMES} (default: cifar10)")
     common(sub, "--limit")
-    sub.add_argument("--seconds", type=SECONDS, required=True, help="seconds of training per run")
+    budget = sub.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--seconds", type=SECONDS, help="seconds of training per run")
+    budget.add_argument("--steps", type=COUNT, help="steps per run")
     sub.add_argument(
         "--seeds", type=SEED, nargs="+", action=_Once, default=[0], help="one run of each recipe per seed (default: 0)"
     )
@@ -119,7 +121,9 @@ def parser(commands: dict) -> argparse.ArgumentParser:
 
     sub = command("sample", "Images of a trained generator: .npy holds uint8 (N, C, H, W), .png a grid.")
     common(sub, "generator")
-    common(sub, "--n", default=64, help="samples (default: 64)")
+    common(sub, "--n", default=None, help="samples (default: 64, or 8 of each class of --classes)")
+    text = "of a conditional generator: names, numbers or ranges, such as 3, 0-9 or cat,dog; a column each (default: all in turn)"
+    sub.add_argument("--classes", "--class", type=_name, metavar="CLASS", help=text)
     common(sub, "--seed")
     sub.add_argument("--out", type=_place, required=True, help="FILE.npy or FILE.png")
 
@@ -129,7 +133,18 @@ def parser(commands: dict) -> argparse.ArgumentParser:
     common(sub, "--n", help="samples (default: 10000)")
     text = "FID and Inception Score: torch-fidelity's weights file, or 'download'"
     sub.add_argument("--inception", type=_name_or_place, metavar="FILE", help=text)
+    text = "of a conditional generator: train a classifier on samples alone and test it on real images (a minute or so)"
+    sub.add_argument("--accuracy", action="store_true", help=text)
     common(sub, "--seed", "--json")
+
+    sub = command("diagnose", "What ails a run, in words, by its history and samples. Exit status 0, ill or not.")
+    sub.add_argument("run", type=_place, help="a folder that train wrote, or a .jsonl or .csv (docs/illnesses.md: the columns)")
+    text = "a folder of images, one a sample, or a .npy (default: those that the folder keeps)"
+    sub.add_argument("--samples", type=_place, help=text)
+    text = "what it was trained on, points too: without it nothing is told of the samples (default: what the folder says)"
+    common(sub, "--data", help=text)
+    sub.add_argument("--loss", type=_name, help="of both networks (default: what the folder says, else non_saturating)")
+    common(sub, "--json", help="a JSON list of {illness, evidence, remedy}")
 
     sub = command("classifier", "Train the classifier that scores generators and write it with its card.")
     sub.add_argument("data", type=_name, help=NAMES)

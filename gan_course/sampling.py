@@ -1,6 +1,6 @@
 """From noise to samples: the one place that draws z for looking at a generator and turns its output into what is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,32 @@ def draw(
 
     parts = list(team.map(block, range(0, len(z), BLOCK)))
     return torch.cat(parts) if parts else _kept(torch.empty(0, *G.image_shape, device=device))
+
+
+def in_turn(classes: Iterable[int], n: int) -> Tensor:
+    """n class indices (n,): the classes one after the other, over and over. As columns of a grid, each column is one class."""
+    wanted = torch.tensor(list(classes))
+    return wanted[torch.arange(n) % len(wanted)]
+
+
+def class_names(G: nn.Module) -> tuple[str, ...]:
+    """The classes that a generator can be asked for, by the names that its file gives or by number; () where it takes none."""
+    return getattr(G, "classes", ()) or tuple(map(str, range(getattr(G, "n_classes", 0))))
+
+
+class Asked(nn.Module):
+    """A conditional generator that is always asked for the same: takes z alone, as an unconditional one does.
+
+    y: a class index, or shares of the classes (n_classes,), a mixture. May be set anew at any time.
+    """
+
+    def __init__(self, G: nn.Module, y: int | Tensor = 0):
+        super().__init__()
+        self.G, self.y, self.noise_dim, self.image_shape = G, y, G.noise_dim, G.image_shape
+
+    def forward(self, z: Tensor) -> Tensor:
+        y = torch.as_tensor(self.y, device=z.device)
+        return self.G(z, y.expand(len(z), *y.shape))
 
 
 def _kept(x: Tensor) -> Tensor:

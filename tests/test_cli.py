@@ -143,7 +143,7 @@ def test_resume_goes_on_to_the_total_and_then_has_nothing_to_do(tmp_path, capsys
         (["train", "dcgan32", "--data", "shapes", "--limit", "20", "--out", "x"], "batch_size 64 does not fit 20 images"),
         (["train", "mlp-classic", "--data", "digits", "--device", "mps", "--out", "x"], "device mps is not here; there is: cpu"),
         (["train", "mlp-classic", "--data", "digits", "--device", "cuda:99", "--out", "x"], "device cuda:99 is not here"),
-        (["compare", "dcgan32", "--data", "digits"], "the following arguments are required: --seconds"),
+        (["compare", "dcgan32", "--data", "digits"], "one of the arguments --seconds --steps is required"),
         (["sample", "nowhere", "--out", "a.png"], "nothing at nowhere, and no generator called 'nowhere' is shipped"),
         (["sample", "nowhere", "--out", "a.jpg"], "must end in .npy"),
         (["evaluate", "nowhere"], "nothing at nowhere, and no generator called 'nowhere' is shipped"),
@@ -235,6 +235,22 @@ def test_compare_scores_each_recipe_for_each_seed(tmp_path, capsys):
     assert main(["sample", str(tmp_path / "mlp-tuned-3"), "--n", "4", "--out", str(tmp_path / "a.npy")]) == 0
     assert main([*command, "--seeds", "0"]) == 0
     assert "median" in capsys.readouterr().out
+
+
+def test_modes_are_counted_where_they_are_known(tmp_path, capsys):
+    command = ["--precision", "fp32", "--n", "200", "--limit", "300", "--steps", "20", "--out", str(tmp_path)]
+    for name, total in (("ring", 8), ("grid", 25), ("stacked-digits", 1000)):
+        assert main(["compare", "points-packed", "--data", name, *command, "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        (run,) = report["runs"]
+        assert (run["total"], run["steps"], report["n_images"]) == (total, 20, 300) and run["cpu_seconds"] > 0
+        assert main(["evaluate", str(tmp_path / "points-packed-0"), "--n", "200", "--json"]) == 0
+        again = json.loads(capsys.readouterr().out)
+        assert (again["covered"], again["near"], again["data"]) == (run["covered"], run["near"], name)
+        assert main(["evaluate", str(tmp_path / "points-packed-0"), "--n", "200"]) == 0
+        assert f"{run['covered']} of {total} modes" in capsys.readouterr().out
+    assert main(["compare", "points", "points-r1", "--data", "ring", *command]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["points", "points-r1"]
 
 
 def test_missing_data_is_never_swapped(tmp_path, monkeypatch, capsys):

@@ -13,12 +13,12 @@ from torch import nn
 
 from gan_course import UserError, data, losses, models
 from gan_course.interruption import interruptible
-from gan_course.training import RECIPES, ConditionalTrainer, Diverged, Trainer, checkpoint, recipe
+from gan_course.training import RECIPES, ConditionalTrainer, Diverged, Trainer, checkpoint, recipe, trainer_of
 from gan_course.training.random_state import RandomState
 from gan_course.training.recipes import Recipe
 from gan_course.training.watchers import LOG_EVERY, MAX_SNAPSHOTS, Score
 
-ALIKE = ("points", "points-collapse", "points-rates", "points-r1", "points-r1-r2", "points-r3gan", "points-wgan-gp")
+ALIKE = ("points", "points-collapse", "points-rates", "points-r1", "points-r1-r2", "points-r3gan", "points-wgan-gp", "points-tuned")
 NAMES = [name for name in RECIPES if name not in ALIKE]  # these differ from others in numbers only
 
 
@@ -92,16 +92,16 @@ def test_each_step_improves_its_own_side(digits):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resumed_is_uninterrupted(name, precision, digits, tmp_path):
-    digits = fitting(name, digits)
-    whole = Trainer(small(name), digits, seed=3, precision=precision).run(steps=67)
-    part = Trainer(small(name), digits, seed=3, precision=precision).run(steps=33)
+    digits, kind = fitting(name, digits), trainer_of(recipe(name))
+    whole = kind(small(name), digits, seed=3, precision=precision).run(steps=67)
+    part = kind(small(name), digits, seed=3, precision=precision).run(steps=33)
     part.save(tmp_path)
     torch.rand(7)  # the outer random state must not matter
-    resumed = Trainer.resume(tmp_path, digits, small(name), seed=3)
+    resumed = kind.resume(tmp_path, digits, small(name), seed=3)
     torch.rand(3)
     resumed.run(steps=20)
     resumed.save(tmp_path)
-    assert_same_run(whole, Trainer.resume(tmp_path, digits).run(steps=14))
+    assert_same_run(whole, kind.resume(tmp_path, digits).run(steps=14))
 
 
 def test_two_trainers_do_not_disturb_each_other(digits):

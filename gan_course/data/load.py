@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 
 from gan_course import UserError
-from gan_course.data import download, files, standins
+from gan_course.data import download, files, pictures, standins
 from gan_course.data.files import FILES, folders
 from gan_course.data.images import Images
 from gan_course.data.points import SHAPES, Points, points
 from gan_course.data.stacked import stack
-from gan_course.settings import DATA_SETS
+from gan_course.settings import DATA_SETS, place
 
 STACKED = {"stacked-mnist": "mnist", "stacked-digits": "digits"}
 N_STACKED = 20_000  # 47 MB; the published sets have 50,000 and more
@@ -19,10 +19,13 @@ N_POINTS = 10_000  # so many that D does not learn them by heart
 SPLITS = ("train", "test")
 
 
-def load(name: str, split: str = "train", limit: int | None = None, device="cpu", fallback: str | None = None) -> Images | Points:
+def load(
+    name: str, split: str = "train", limit: int | None = None, device="cpu", fallback: str | None = None, size: int | None = None
+) -> Images | Points:
     """One split ("train" or "test") of "mnist", "cifar10", "digits" or "shapes", all of it on `device`.
 
     Also "stacked-mnist" and "stacked-digits" (see `stack`), and `points` by name; of these, which are drawn, `limit` is how many.
+    Any other name is that of a folder of your own pictures (`pictures.read`), which become size × size pixels.
 
     MNIST and CIFAR-10 are looked for in `GAN_COURSE_DATA`, then in the user's cache folder, then downloaded there
     (never with `GAN_COURSE_OFFLINE=1`). If they cannot be had, `fallback` ("digits", "shapes") is loaded instead and one
@@ -30,8 +33,11 @@ def load(name: str, split: str = "train", limit: int | None = None, device="cpu"
 
     Raises UserError for an unknown name or split, a damaged file, or data that cannot be had and no fallback.
     """
+    known = (*DATA_SETS, *STACKED, *SHAPES)
+    own = name not in known
+    if own and not place(name).is_dir():
+        raise UserError(f"no data set called {name!r}; there are: {', '.join(known)}, or a folder of pictures")
     for value, choices, what in (
-        (name, (*DATA_SETS, *STACKED, *SHAPES), "data set"),
         (split, SPLITS, "split"),
         (fallback or "digits", DATA_SETS[2:], "stand-in"),
     ):
@@ -43,7 +49,9 @@ def load(name: str, split: str = "train", limit: int | None = None, device="cpu"
         return points(name, limit or N_POINTS, SPLITS.index(split), device)
     if name in STACKED:
         return stack(load(STACKED[name], split, fallback=fallback), limit or N_STACKED).to(device)
-    if name in FILES:
+    if own:
+        images = pictures.read(place(name), split, size)
+    elif name in FILES:
         try:
             images = _read(name, split, *_find(name))
         except download.Unavailable as error:

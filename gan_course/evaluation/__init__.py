@@ -1,6 +1,7 @@
 """Scores of generated images, from the features and class probabilities that an extractor gives (`gan_course.features`)."""
 
 from gan_course.evaluation.classes import Spread, class_shares, classifier_score, missing_modes
+from gan_course.evaluation.conditional import Accuracy, ClassScore, accuracy_line, class_table, classifier_accuracy, per_class
 from gan_course.evaluation.frechet import Moments, frechet_distance, moments
 from gan_course.evaluation.modes import Modes, modes_covered, point_modes, reverse_kl, stacked_modes
 from gan_course.evaluation.neighbours import Overlap, kernel_distance, nearest, overlap
@@ -8,6 +9,8 @@ from gan_course.evaluation.protocol import NEIGHBOURS, Protocol, Reference, Scor
 
 __all__ = [
     "NEIGHBOURS",
+    "Accuracy",
+    "ClassScore",
     "Modes",
     "Moments",
     "Overlap",
@@ -15,7 +18,10 @@ __all__ = [
     "Reference",
     "Score",
     "Spread",
+    "accuracy_line",
     "class_shares",
+    "class_table",
+    "classifier_accuracy",
     "classifier_score",
     "frechet_distance",
     "kernel_distance",
@@ -24,6 +30,7 @@ __all__ = [
     "moments",
     "nearest",
     "overlap",
+    "per_class",
     "point_modes",
     "reverse_kl",
     "score",

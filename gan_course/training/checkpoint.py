@@ -85,6 +85,8 @@ def _save_state(trainer, state: dict, path: Path) -> None:
 def _save_generator(path: Path, weights: dict[str, Tensor], trainer, **more) -> None:
     """One entry of metadata in a fixed order: equal runs write equal files."""
     about = {"recipe": asdict(trainer.recipe), "image_shape": trainer.data.shape, "data": trainer.data.name, **more}
+    if trainer.recipe.generator.get("n_classes"):
+        about["classes"] = trainer.data.classes
     about |= {"networks": "handed in" if trainer.given_networks else "the recipe's", "seal": (files.MARK + files.BLANK).decode()}
     files.replace(path, lambda p: save_file(weights, p, metadata={"gan_course": json.dumps(about)}), sealed=True)
 
@@ -285,6 +287,7 @@ def load_generator(path, G: nn.Module | None = None) -> nn.Module:
         made_with = Recipe.restored(about["recipe"])
         G = G or build(made_with.architecture, about["image_shape"], generator=made_with.generator)[0]
         G.load_state_dict(weights)
+    G.classes = tuple(about.get("classes", ()))  # names, where G takes a class
     return G.eval().requires_grad_(False)
 
 

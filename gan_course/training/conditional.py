@@ -1,25 +1,37 @@
 """Conditional training (Mirza and Osindero 2014): G is asked for a class, D is told the class and judges both together."""
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gan_course import UserError
+from gan_course.sampling import in_turn
 from gan_course.training.recipes import Recipe
 from gan_course.training.trainer import Trainer
+
+
+def for_classes(recipe: Recipe, data) -> Recipe:
+    """The recipe with both networks made for the classes of a data set. UserError where there is only one."""
+    if len(data.classes) < 2:
+        raise UserError(f"{data.name} has no classes to ask for, and {recipe.name} is conditional: take an unconditional recipe")
+    n = {"n_classes": len(data.classes)}
+    return recipe.vary(generator=n, discriminator=n)
 
 
 class ConditionalTrainer(Trainer):
     """A `Trainer` of networks G(z, y) and D(x, y), where y (N,) are class indices of the data set.
 
-    The recipe's networks take `n_classes`, as in `recipe("mlp-tuned").vary(generator={"n_classes": 10},
-    discriminator={"n_classes": 10})`. Fixed noise and samples go through the classes in turn.
+    Any recipe will do: both networks get the data set's `n_classes`. Fixed noise and samples go through the classes in turn.
     """
 
-    def begin(self) -> None:
-        """See `Game.begin`. UserError for a recipe that packs: one pack would mix classes, of which D is told one."""
-        if self.recipe.packing > 1:
-            raise UserError(f"packing={self.recipe.packing} joins samples of several classes; use packing=1 with classes")
-        super().begin()
+    def __init__(self, recipe: Recipe, data, **given):
+        if recipe.packing > 1:
+            raise UserError(f"packing={recipe.packing} joins samples of several classes; use packing=1 with classes")
+        super().__init__(for_classes(recipe, data), data, **given)
+
+    @classmethod
+    def resume(cls, folder, data, recipe: Recipe | None = None, **given) -> "ConditionalTrainer":
+        """See `Trainer.resume`."""
+        return super().resume(folder, data, recipe and for_classes(recipe, data), **given)
 
     def d_step(self) -> None:
         """One discriminator step: real images and fakes of the same classes."""
@@ -27,7 +39,7 @@ class ConditionalTrainer(Trainer):
         with self.autocast():
             x_fake = self.G(self.noise(), y).detach()
             logits_real, logits_fake = self.judge(x_real, x_fake, y)
-        loss_d = self.loss.d(logits_real, logits_fake) + self.penalty(x_real, x_fake, y)
+        loss_d = self.loss.d(logits_real, logits_fake) + self.class_loss(x_real, y) + self.penalty(x_real, x_fake, y)
         self.opt_d.zero_grad()
         loss_d.backward()
         self.opt_d.step()
@@ -39,14 +51,26 @@ class ConditionalTrainer(Trainer):
         self.D.requires_grad_(False)
         x_real, y = self.real_pairs()
         with self.autocast():
-            logits_fake = self.D(self.G(self.noise(), y), y).float()
-        loss_g = self.g_loss(logits_fake, x_real, y)
+            x_fake = self.G(self.noise(), y)
+            logits_fake = self.D(x_fake, y).float()
+        loss_g = self.g_loss(logits_fake, x_real, y) + self.class_loss(x_fake, y)
         self.opt_g.zero_grad()
         loss_g.backward()
         self.opt_g.step()
         self.D.requires_grad_(True)
         self.average_weights()
         self.note(loss_g=loss_g)
+
+    def class_loss(self, x: Tensor, y: Tensor) -> Tensor | float:
+        """Cross-entropy of the classes that D's auxiliary head takes x for (Odena et al. 2017, section 4); 0 where D has none.
+
+        D's side learns it from real images alone: of fakes it would learn to name what does not look like the class yet.
+        """
+        if not hasattr(self.D, "auxiliary"):
+            return 0.0
+        with self.autocast():
+            logits = self.D.classify(x).float()
+        return F.cross_entropy(logits, y)
 
     def real_pairs(self) -> tuple[Tensor, Tensor]:
         """batch_size random training images and their classes (N,)."""
@@ -55,7 +79,7 @@ class ConditionalTrainer(Trainer):
 
     def classes(self, n: int) -> Tensor:
         """All classes in turn, (n,): with eight columns and more classes each column mixes them, with as many it is one."""
-        return torch.arange(n, device=self.device) % len(self.data.classes)
+        return in_turn(range(len(self.data.classes)), n).to(self.device)
 
 
 def trainer_of(recipe: Recipe) -> type[Trainer]:

@@ -1,6 +1,7 @@
 """Controls for notebooks: watch and steer a training, hold a generator in your hands. Pictures stand in where no kernel runs."""
 
 from gan_course.widgets.activations import ActivationExplorer
+from gan_course.widgets.classes import ClassWalk
 from gan_course.widgets.convolution import ConvolutionCalculator, ReceptiveField
 from gan_course.widgets.foreground import train
 from gan_course.widgets.interpolation import Interpolation
@@ -15,6 +16,7 @@ from gan_course.widgets.scores import ScoreExplorer
 
 __all__ = [
     "ActivationExplorer",
+    "ClassWalk",
     "ConvolutionCalculator",
     "Interpolation",
     "NoiseExplorer",

@@ -6,7 +6,7 @@ import ipywidgets as W
 import torch
 
 from gan_course import latent, plotting
-from gan_course.sampling import draw, noise
+from gan_course.sampling import Asked, class_names, draw, noise
 from gan_course.widgets.controls import Controls, button, line, row
 
 REACH = 4.0  # how far a slider goes, in standard deviations of the noise
@@ -20,13 +20,16 @@ class NoiseExplorer(Controls):
     """Steer z of a generator along the directions that it answers to most.
 
     G: a generator in eval mode, z (N, noise_dim) → images (N, C, H, W) in [-1, 1]. n: how many sliders. seed: of the
-    first z. The directions are those of G's first layer (closed form) or the principal ones of its features.
+    first z. The directions are those of G's first layer (closed form) or the principal ones of its features. A conditional G,
+    G(z, y), has a menu of its classes beside the sliders.
     """
 
     text = "Noise explorer: run this cell in a notebook to move the sliders."
 
     def __init__(self, G, n: int = 6, seed: int = 0):
-        self.G, self.seed, self.along, self.limit = G, seed, 0, math.inf
+        self.classes = class_names(G)
+        self.G = Asked(G) if self.classes else G
+        self.seed, self.along, self.limit = seed, 0, math.inf
         self.device = next(G.parameters()).device
         self.choose("first layer", n)
         self._draw_start()
@@ -57,6 +60,8 @@ class NoiseExplorer(Controls):
             slider.observe(lambda _, i=i: self._moved(i), "value")
         self._kind = W.Dropdown(options=list(KINDS), value=self.kind, description="Directions", layout=WIDE)
         self._kind.observe(lambda change: (self.choose(change["new"]), self.zero()), "value")
+        self._class = W.Dropdown(options=[(name, i) for i, name in enumerate(self.classes)], description="class", layout=WIDE)
+        self._class.observe(lambda change: self.ask(change["new"]), "value")
         self._truncation = W.FloatSlider(
             description="truncation", min=0, max=LIMIT, value=LIMIT, step=0.25, readout_format=".2f", layout=WIDE
         )
@@ -71,7 +76,7 @@ class NoiseExplorer(Controls):
             self._seed,
         )
         self.draw()
-        sliders = W.VBox([self._kind, *self._sliders, self._truncation])
+        sliders = W.VBox([*([self._class] if self.classes else []), self._kind, *self._sliders, self._truncation])
         return W.VBox([buttons, W.HBox([sliders, self._picture], layout={"flex_flow": "row wrap"}), self._words])
 
     def renew(self) -> None:
@@ -102,6 +107,13 @@ class NoiseExplorer(Controls):
         self._quiet = False
         self.draw()
 
+    def ask(self, y: int) -> None:
+        """Ask for class y, with z as it stands. The directions of the features are found anew: each class has its own."""
+        self.G.y = y
+        self.choose(self.kind)
+        if self._box is not None:
+            self.draw()
+
     def _moved(self, i: int) -> None:
         if not self._quiet:
             self.along = i
@@ -110,7 +122,8 @@ class NoiseExplorer(Controls):
     def draw(self) -> None:
         """Bring the pictures up to date."""
         self._picture.value = self._html([s.value for s in self._sliders])
-        told = f"The row shows direction {self.along + 1} ({self.kind}) from end to end, the others as the sliders stand."
+        asked = f"Class {self.classes[self.G.y]}. " if self.classes else ""
+        told = f"{asked}The row shows direction {self.along + 1} ({self.kind}) from end to end, the others as the sliders stand."
         self._words.value = line(told)
 
     def picture(self) -> str:
