@@ -1,8 +1,9 @@
-"""`python -m gan_course info | train | compare | sample | evaluate | classifier | bench | grade`."""
+"""`python -m gan_course info | train | compare | sample | evaluate | classifier | diagnose | bench | grade`."""
 
 import contextlib
 import dataclasses
 import json
+import math
 import shlex
 import signal
 import statistics
@@ -129,6 +130,9 @@ def _train(args, folder: Path, us) -> None:
     try:
         trainer.run(**_left(trainer, steps, seconds), report=_progress if us.first else None)
     except Diverged as error:
+        last = {name: value if math.isfinite(value) else None for name, value in trainer.latest().items()}
+        row = {"step": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 3)}
+        checkpoint.append_history(folder, row | last)  # what `diagnose` is to see; JSON has no NaN
         raise UserError(str(error)) from error
     finally:
         tell(file=sys.stderr)
@@ -343,6 +347,19 @@ def _evaluate(args, us) -> None:
         print(json.dumps(report) if args.json else text)
 
 
+def diagnose(args) -> None:
+    from gan_course import illness
+
+    run = illness.read(args.run, args.samples, args.data, args.loss)
+    found, untold = illness.findings(run), [f"not told: {sentence}" for sentence in illness.untold(run)]
+    if args.json:
+        print("\n".join(untold), file=sys.stderr)
+        print(json.dumps([each._asdict() for each in found]))
+        return
+    told = [f"{each.illness}: {each.evidence} {each.remedy}" for each in found]
+    print("\n".join((told or [f"no illness seen in {len(run.rows):,} rows up to step {run.rows[-1]['step']:,}"]) + untold))
+
+
 def classifier(args) -> None:
     from gan_course import data, evaluation, features
 
@@ -398,7 +415,7 @@ def grade(args) -> None:
     grading.write_csv(rows, file)
 
 
-COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, classifier, bench, grade)}
+COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, diagnose, classifier, bench, grade)}
 
 if __name__ == "__main__":
     sys.exit(main())

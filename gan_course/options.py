@@ -137,6 +137,15 @@ def parser(commands: dict) -> argparse.ArgumentParser:
     sub.add_argument("--accuracy", action="store_true", help=text)
     common(sub, "--seed", "--json")
 
+    sub = command("diagnose", "What ails a run, in words, by its history and samples. Exit status 0, ill or not.")
+    sub.add_argument("run", type=_place, help="a folder that train wrote, or a .jsonl or .csv (docs/illnesses.md: the columns)")
+    text = "a folder of images, one a sample, or a .npy (default: those that the folder keeps)"
+    sub.add_argument("--samples", type=_place, help=text)
+    text = "what it was trained on, points too: without it nothing is told of the samples (default: what the folder says)"
+    common(sub, "--data", help=text)
+    sub.add_argument("--loss", type=_name, help="of both networks (default: what the folder says, else non_saturating)")
+    common(sub, "--json", help="a JSON list of {illness, evidence, remedy}")
+
     sub = command("classifier", "Train the classifier that scores generators and write it with its card.")
     sub.add_argument("data", type=_name, help=NAMES)
     sub.add_argument("--epochs", type=_between(int, 1, 10_000), help="default: the number that the shipped one was trained for")

@@ -67,9 +67,9 @@ LESSONS = {
             name="01_mlp_gan",
             title="An MLP GAN on MNIST",
             what="write both training steps, watch them play, climb a ladder of recipes, score, resume, steer",
-            minutes={"smoke": 0.4, "cpu": 10, "gpu": 10},
+            minutes={"smoke": 0.4, "cpu": 11, "gpu": 11},
             live_runs=1,
-            rungs=7,
+            rungs=8,
             further_seconds=30,  # the learner's own two steps
             budgets={
                 "smoke": Budget(images=1_000, steps=40, rung_steps=8, n_eval=400),

@@ -25,6 +25,7 @@ COMMAND_LINES = {  # short ones that work, so that one value at a time is the on
     "compare": ["mlp-classic", "--data=digits", "--precision=fp32", "--seconds=0.01", "--n=20"],
     "sample": ["mlp-tuned-mnist", "--n=2", "--out=a.npy"],
     "evaluate": ["mlp-tuned-mnist", "--data=digits", "--n=20"],
+    "diagnose": ["history.csv", "--data=digits", "--loss=hinge"],
     "classifier": ["digits", "--epochs=1", "--out=kept"],
     "bench": ["mlp-classic", "--data=digits", "--rounds=1", "--seconds=0.001"],
     "grade": [".", "--csv=a.csv"],
@@ -52,6 +53,8 @@ def small(tmp_path, monkeypatch):
     """A folder of our own with a file in it, small data, and a grader that does not start a kernel."""
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "file").write_text("in the way", encoding="utf-8")
+    table = "step,loss_d,loss_g,d_real,d_fake\n500,1.3,0.8,0.5,0.5\n"
+    (tmp_path / "work" / "history.csv").write_text(table, encoding="utf-8")
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(data, "load", few)
@@ -108,6 +111,10 @@ def test_a_hostile_value_works_or_gets_one_line(command, option, small, capsys):
         (["train", "mlp-classic", "--data", "digits", "--batch-size", "2000", "--out", "x"], "batch_size 2000 does not fit"),
         (["sample", "", "--out", "a.npy"], "an empty name is no file or folder"),
         (["sample", "a\0b", "--out", "a.npy"], "null"),
+        (["diagnose", "file"], "file is no run: give a folder that train wrote, or a .jsonl or .csv"),
+        (["diagnose", "history.csv", "--loss", "huber"], "no loss called 'huber'"),
+        (["diagnose", "history.csv", "--samples", "."], ". holds no images"),
+        (["diagnose", "history.csv", "--data", "dots"], "no data set called 'dots'"),
         (["classifier", "digits", "--out", "file/below"], "cannot write to file/below"),
         (["sample", "mlp-tuned-mnist", "--seed", str(2**64), "--out", "a.npy"], "is not from 0 to"),
     ],

@@ -145,7 +145,7 @@ def test_prose_types_no_figure_that_the_table_holds(lesson):
 
 def test_a_typed_figure_is_found():
     lesson = scale.LESSONS["01"]
-    for told in ("of 60 s each", "Half a minute later", "seven recipes", "Seven recipes", "on 50,000 samples", "90 seconds"):
+    for told in ("of 60 s each", "Half a minute later", "eight recipes", "Eight recipes", "on 50,000 samples", "90 seconds"):
         assert re.search(figures(lesson), told), told
     for told in ("160 s", "150,000 samples", "six recipes", "50,000 images"):
         assert not re.search(figures(lesson), told), told

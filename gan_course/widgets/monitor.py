@@ -234,7 +234,7 @@ class TrainingMonitor(Driver):
             chosen = self._chosen
             verdict = view.judge(trainer, images, chosen)
             self._wish.value = view.wish(trainer, verdict, chosen)
-            self._words.value = line(view.words(trainer, images, self.real) or "", "warning")
+            self._words.value = line(view.words(trainer, images) or "", "warning")
         else:
             step, images = trainer.snapshots[int(place * len(trainer.snapshots))]
             verdict, chosen = None, None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_course import MEASURED, plotting
-from gan_course.illness import diagnose
+from gan_course.illness import Run, diagnose
 from gan_course.losses import LOSSES
 from gan_course.training import watchers
 from gan_course.widgets.controls import line
@@ -199,11 +199,9 @@ def judge(trainer, images, chosen: int) -> Opinion:
     return Opinion(logits.detach().sigmoid().cpu(), gradient.float().cpu())
 
 
-def words(trainer, images, real) -> str | None:
+def words(trainer, images) -> str | None:
     """A warning in words if the training looks ill."""
-    if trainer.images_seen == 0:
-        return None
-    return diagnose(trainer.history, images, torch.as_tensor(real), trainer.recipe)
+    return diagnose(Run.of(trainer, images))
 
 
 def static(trainer, steps, seconds, reals, note: str = "", kind: str = "") -> str:
@@ -215,7 +213,7 @@ def static(trainer, steps, seconds, reals, note: str = "", kind: str = "") -> st
         numbers(trainer) + losses(trainer),
     ]
     beside = "".join(f"<div>{column}</div>" for column in columns)
-    warning = line(words(trainer, images, reals) or "", "warning")
+    warning = line(words(trainer, images) or "", "warning")
     flex = "display:flex;flex-wrap:wrap;align-items:flex-start;gap:4px 12px"
     return f'{place(trainer, steps, seconds)}{warning}{line(note, kind)}<div style="{flex}">{beside}</div>'
 
