@@ -37,6 +37,7 @@ from gan_course.scale import LESSONS as TABLE  # noqa: E402
 STAND_IN = "The picture of these controls."  # text/plain of the picture that a control leaves in a notebook (widgets/controls.py)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LINK = re.compile(r'\]\(([^)\s]+)(\s+"[^"]*")?\)')
+FIRST = ("docs/glossary", "docs/cheat-sheet")  # of what is to look up
 FENCE = re.compile(r"(?ms)^(```.*?^```|    \S.*?$)")
 
 
@@ -238,6 +239,7 @@ def lay_out(source: Path) -> None:
     lists = {folder: [p.removesuffix(".ipynb") for p in pages() if os.path.dirname(p) == folder] for folder in course.VERSIONS}
     answers = "\n".join(lists["notebooks/solutions"])
     answers = answers and f"\n```{{toctree}}\n:hidden:\n:caption: Solutions\n\n{answers}\n```\n"
+    looked_up = [p.removesuffix(".md") for p in pages() if p.startswith("docs/") and p != "docs/INSTRUCTORS.md"]
     values = {
         "intro": intro,
         "lessons": lesson_table(),
@@ -245,6 +247,7 @@ def lay_out(source: Path) -> None:
         "ref": course.ref(),
         "first": lessons()[0],
         "lesson_pages": "\n".join(lists["notebooks"]),
+        "docs_pages": "\n".join(sorted(looked_up, key=lambda page: (page not in FIRST, page))),
         "solutions": answers,
         "contents": contents(),
     }

@@ -135,16 +135,6 @@ RECIPES = {
             penalty_every=8,  # every eighth step is enough and costs little (Karras et al. 2020, section 3.1 took every sixteenth)
             ema=0.999,  # averages about the last 1,000 steps
         ),
-        Recipe(
-            "cgan-mnist",  # mlp-tuned told the class, and nothing else changed, so that the two can be compared
-            generator={"batch_norm": True, "slope": 0.2, "n_classes": 10},  # `ConditionalTrainer` takes the data's own number
-            discriminator={"dropout": 0.0, "n_classes": 10},  # by projection, the default: "concat" is the older way
-            batch_size=128,
-            lr_g=2e-3,
-            lr_d=1e-3,
-            betas=(0.0, 0.9),
-            ema=0.998,
-        ),
         # The paper's rate and momentum, betas (0.5, 0.999) (Radford et al. 2016, section 4); batches of half its 128, for laptops.
         Recipe("dcgan16", architecture="dcgan16", batch_size=64, lr_g=2e-4, lr_d=2e-4),
         Recipe("dcgan28", architecture="dcgan28", batch_size=64, lr_g=2e-4, lr_d=2e-4),
@@ -200,13 +190,12 @@ RECIPES = {
     ]
 }
 
-# The conditional forms of dcgan32 and sndcgan32: told the class, all else as theirs, so that the two can be compared.
-RECIPES |= {
-    f"c{name}": RECIPES[name].vary(
-        name=f"c{name}",
-        generator={"n_classes": 10, "class_norm": True},  # a class reaches every layer of G, as in Miyato and Koyama 2018
-        discriminator={"n_classes": 10},
-    )
+# Conditional forms: told the class, all else as theirs, so that the two can be compared. `ConditionalTrainer` takes the data's
+# own number of classes. D is told by projection, the default.
+N = {"n_classes": 10}
+RECIPES["cgan-mnist"] = RECIPES["mlp-tuned"].vary(name="cgan-mnist", generator=N, discriminator=N)
+RECIPES |= {  # a class reaches every layer of G, as in Miyato and Koyama 2018
+    f"c{name}": RECIPES[name].vary(name=f"c{name}", generator=N | {"class_norm": True}, discriminator=N)
     for name in ("dcgan32", "sndcgan32")
 }
 # Points in the plane: a plain GAN and, one change each, what ruins and what mends it. The networks are the playground's.

@@ -7,7 +7,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-export const row = (...children) => element("div", {class: "row"}, ...children);
+export const row = (...children) => element("div", {class: "controls"}, ...children);
 export const button = (text, onclick) => element("button", {type: "button", onclick}, text);
 
 export function slider(name, {min, max, step = 1, value, digits = 0}, changed) {
