@@ -129,8 +129,7 @@ def _train(args, folder: Path, us) -> None:
     try:
         trainer.run(**_left(trainer, steps, seconds), report=_progress if us.first else None)
     except Diverged as error:
-        checkpoint.append_last(trainer, folder)
-        raise UserError(str(error)) from error
+        raise checkpoint.diverged(trainer, folder, error) from error
     finally:
         tell(file=sys.stderr)
     tell(f"{folder}: {trainer.step} steps, {trainer.images_seen} images in {trainer.seconds:.0f} s, {trainer.precision}")
@@ -346,6 +345,7 @@ def _evaluate(args, us) -> None:
 
 def diagnose(args) -> None:
     from gan_course.illness import read, report
+
     print(report(read(args.run, args.samples, args.data, args.loss), args.json))
 
 

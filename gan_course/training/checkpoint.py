@@ -106,11 +106,12 @@ def append_history(folder, row: dict) -> None:
             file.write(json.dumps(row) + "\n")
 
 
-def append_last(trainer, folder) -> None:
-    """Add the row of a training that diverged, null for what is no number (JSON has none): `diagnose` tells it by that."""
+def diverged(trainer, folder, error: Exception) -> UserError:
+    """The error in one line, once its row is in history.jsonl, null for what is no number: `diagnose` tells it by that."""
     last = {name: value if math.isfinite(value) else None for name, value in trainer.latest().items()}
     row = {"step": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 3)}
     append_history(folder, row | last)
+    return UserError(str(error))
 
 
 def sweep(folder) -> None:
