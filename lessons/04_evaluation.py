@@ -71,8 +71,8 @@ generators = latent.one_is_ill(G)
 plotting.grids({f"generated: {name}": sample(g, 20, seed=3) for name, g in generators.items()}, columns=5)
 
 # %% [markdown]
-# Sample by sample most of B's are as good as A's. B has [collapsed]({{docs}}/glossary.md#mode-collapse): whatever z it is given, it draws from only 20 different ones, each shaken a little; look for twins: a speckled 6, a broken 7
-# and the 2s are there more than once. In a figure of fewer samples you would miss them. By the end of the lesson you have three numbers that see it at once.
+# Sample by sample most of B's are as good as A's. B has [collapsed]({{docs}}/glossary.md#mode-collapse): whatever z it is given, it draws from only 20 different ones, each shaken a little; look for twins: the 4 with a spot beside it,
+# the 6 and the wide 0 are there more than once. In a figure of fewer samples you would miss them. By the end of the lesson you have three numbers that see it at once.
 #
 # ## Losses do not rank GANs
 # Two recipes from lesson 01, the same data and the same time. Besides its losses, each run scores itself now and then: `Trainer` hands samples from fixed
@@ -165,7 +165,7 @@ with torch.no_grad():
 plotting.grid(data.denormalise(way), columns=10, title="From one z to another")
 
 # %% [markdown]
-# At ten points a quick change looks like a jump, as here from the 0 to the next digit: more points between would tell. A smooth way is a hint, no proof: nearest neighbours test it. Is a sample new, or is it a training image? Beside each sample, its nearest training image by pixels and by features. All training
+# At ten points a quick change looks like a jump, as here from the 7 to the 3: more points between would tell. A smooth way is a hint, no proof: nearest neighbours test it. Is a sample new, or is it a training image? Beside each sample, its nearest training image by pixels and by features. All training
 # images of this lesson are searched:
 
 # %%
@@ -178,7 +178,7 @@ rows = {"generated": fake[:8], "real: nearest by pixels": train[by_pixel], "real
 plotting.grids(rows, columns=8, across=1, width=500)
 
 # %% [markdown]
-# Another slant, another thickness, once another digit, and some come close: neighbours, not copies. That holds of the images that were searched; at `cpu` scale they are all that the generator has seen. Pixels and features disagree about what
+# Another slant, another thickness, and some come close: neighbours, not copies. That holds of the images that were searched; at `cpu` scale they are all that the generator has seen. Pixels and features disagree about what
 # "near" means; a copy moved by a pixel will show why that matters.
 #
 # ## The Fréchet distance
@@ -413,7 +413,7 @@ print(f"Fréchet distance: ghosts {evaluation.frechet_distance(ghosts, m):.1f}, 
 print(f"precision {seen.precision:.2f}, recall {seen.recall:.2f}, coverage {seen.coverage:.2f}")
 
 # %% [markdown]
-# At `cpu` scale the Fréchet distance takes ghosts for almost as good as real test images, and for far better than A. Recall is fooled too: ghosts lie far apart, so their balls are huge and hold nearly every real
+# At `cpu` scale the Fréchet distance takes ghosts for almost as good as real test images, and for better than A. Recall is fooled too: ghosts lie far apart, so their balls are huge and hold nearly every real
 # image. Precision and coverage see that hardly a ghost lies near a real image: the balls of real images are small, and no fake can make them larger.
 #
 # ### Missing classes
@@ -429,7 +429,7 @@ shares = {who: p.argmax(1) for who, p in classes.items()}
 plotting.histogram(shares, bins=10, span=(-0.5, 9.5), xlabel="class", title="Share of each class")
 
 # %% [markdown]
-# At `cpu` scale A draws too few 2s and too many 9s, which no score told you. B has the shares of its 20 z: many 2s, few 5s. Yet it draws every class: counting classes does
+# At `cpu` scale A's rarest class is rarer and its most frequent one more frequent than in as many real images. B has the shares of its 20 z: many 4s, few 8s. Yet it draws every class: counting classes does
 # not see a collapse within them.
 #
 # When is a class missing? A classifier slips now and then, so "no sample at all" is the wrong question, and rare classes are rare among real images too.
@@ -476,7 +476,7 @@ table["C: copies"] = row(copies)
 show(table)
 
 # %% [markdown]
-# By these scores C is a better generator than A, or about as good: they compare clouds, and a copy of the cloud is a cloud like it. What gives it away is the single sample. How far is each from its
+# By these scores C is about as good a generator as A: they compare clouds, and a copy of the cloud is a cloud like it. What gives it away is the single sample. How far is each from its
 # nearest training image, all of them searched again, compared with real *test* images?
 
 # %%
