@@ -179,15 +179,7 @@ else:
 
 # %% [markdown]
 # Equal to the last bits, which rounding takes: sums in another order. BatchNorm and dropout would break this. Dropout's masks are drawn anew by each process, which harms nobody. BatchNorm sees only
-# its process's part of the batch, unless mean and variance are summed over the processes too. torch has a layer for that:
-
-# %% tags=["nbval-check-output"]
-try:
-    nn.SyncBatchNorm(4)(torch.randn(8, 4))
-except Exception as error:
-    print("on a CPU SyncBatchNorm", "refuses" if "GPU" in str(error) else error)
-
-# %% [markdown]
+# its process's part of the batch, unless mean and variance are summed over the processes too. torch has a layer for that, `SyncBatchNorm`, for GPUs; what it says to a CPU stands below.
 # So `gan_course.team` sums them by hand, forward and backward, and its tests hold two and three processes to one.
 #
 # ## DistributedDataParallel
@@ -208,7 +200,7 @@ widgets.Prediction(
 
 # %%
 def wrapped(us):
-    """First gradients of this process, through the wrapper and past it."""
+    """First gradients of this process, through the wrapper and past it, and whether SyncBatchNorm refuses."""
     torch.manual_seed(0)
     D = nn.parallel.DistributedDataParallel(nn.Sequential(nn.Linear(784, 64), nn.LeakyReLU(0.2), nn.Linear(64, 1)))
     x, gradients = torch.randn(32, 784, generator=torch.Generator().manual_seed(us.rank)), []
@@ -216,14 +208,23 @@ def wrapped(us):
         D.zero_grad()
         forward(x).mean().backward()
         gradients.append([p.grad.clone() for p in D.parameters()])
-    return gradients
+    try:
+        nn.SyncBatchNorm(4)(x[:, :4])
+        refused = False
+    except ValueError as error:
+        refused = "GPU" in str(error)
+    return gradients, refused
 
 
-first, second = team.launch(wrapped)
+(first, refused), (second, _) = team.launch(wrapped)
+
+# %% [markdown]
+# Side by side:
 
 # %% tags=["spoiler", "nbval-check-output"]
 for name, a, b in zip(("D(x)", "D.module(x)"), first, second, strict=True):
     print(f"{name:12} the processes' gradients are equal: {apart(a, b) < 1e-7}")
+print("SyncBatchNorm refuses a CPU:", refused)
 
 # %% [markdown]
 # No message, no error, and from here on two different networks. Compare the weights of all processes now and then.
@@ -289,7 +290,7 @@ rates = {name: team.launch(rate, steps=max(4, budget.steps // 3), images=budget.
 plotting.bars(rates, xlabel="images per second")
 
 # %% [markdown]
-# On two cores the two ways are close: the same arithmetic, cut along the batch or inside each product. Processes pay when there are more devices than one process can feed.
+# At `cpu` scale two processes come behind one with two threads: the arithmetic is the same, cut along the batch or inside each product, but messages and two copies of everything come on top. On one machine threads share memory for nothing. Processes pay when there are more devices than one process can feed.
 #
 # ## On paper
 # A [ring all-reduce]({{docs}}/glossary.md#all-reduce) cuts the gradients into as many pieces as there are processes. Each process passes pieces to its neighbour, first to sum them, then to hand the sums round.

@@ -242,7 +242,11 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
         if key in seen:
             raise SystemExit(f'{path}: two cells named {key!r}; name one of them: # %% name="…"')
         seen.add(key)
-        tags = [t for t in cell.metadata.get("tags", []) if not (t == COMPARED and learners and "check" in cell.metadata.tags)]
+        tags = [
+            t
+            for t in cell.metadata.get("tags", [])
+            if not (t == COMPARED and learners and {"check", SPOILER} & set(cell.metadata.tags))
+        ]
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], 1 if bootstrap else None  # silent, so a new version needs no new run
