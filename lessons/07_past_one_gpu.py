@@ -87,8 +87,8 @@ plotting.bars(taken, xlabel="milliseconds, logarithmic", log=True)
 # Drawing the batch is next to nothing: the data set lies in memory as bytes. Had it been half of the step, a second device would have waited for data. The two steps are arithmetic, and that can be split.
 #
 # ## By hand
-# [Data-parallel]({{docs}}/glossary.md#data-parallel) training: every process holds both networks whole and sees its own part of the batch. The loss is a mean over images, so its gradient is the
-# mean of the parts' gradients. If every process steps along that mean, their weights stay equal for ever, and nobody need send weights again.
+# [Data-parallel]({{docs}}/glossary.md#data-parallel) training: every process holds both networks whole and sees its own part of the batch. The loss is a mean over images. Where the parts are equally large, its gradient is the
+# mean of the parts' gradients; where they are not, each counts with its share of the batch, as in `gan_course.team`. If every process steps along that mean, their weights stay equal for ever, and nobody need send weights again.
 #
 # ### Exercise: a part of the batch
 # `index` are the places of one batch in the data set, the same in all processes. Which do you take? `rank` counts from 0 to `size` − 1.
@@ -111,7 +111,7 @@ checks.my_part(my_part)
 
 # %% [markdown]
 # ### Exercise: the average gradient
-# `all_reduce(x)` replaces x, in every process, by the sum of everybody's x: an [all-reduce]({{docs}}/glossary.md#all-reduce). Each call costs a round of messages, so make it one. StyleGAN's trainer does it in this way.
+# `all_reduce(x)` replaces x, in every process, by the sum of everybody's x: an [all-reduce]({{docs}}/glossary.md#all-reduce). Each call costs a round of messages, so make it one. StyleGAN3's trainer does it in this way.
 
 
 # %% tags=["stub"] name="average_gradients"
@@ -183,7 +183,7 @@ else:
 # So `gan_course.team` sums them by hand, forward and backward, and its tests hold two and three processes to one.
 #
 # ## DistributedDataParallel
-# torch's wrapper does the same, and starts sending while `backward` is still at work: `D = DistributedDataParallel(D)`, then train as before. The wrapper listens to calls of the *wrapped* network. Tutorials
+# torch's wrapper does the same, and starts sending while `backward` is still at work: `D = DistributedDataParallel(D)`, then train as before. (On GPUs a D with BatchNorm that is called twice before one `backward` may raise an in-place error, pytorch#175024: call it once on both.) Tutorials
 # reach inside, with `D.module(x)`:
 
 # %%
@@ -267,8 +267,8 @@ config = json.loads((out / "config.json").read_text(encoding="utf-8")) if done.r
 print({key: config[key] for key in ("processes", "batch_size", "batch_per_process", "step")})
 
 # %% [markdown]
-# `torchrun` is a short name for `python -m torch.distributed.run`. The batch of the recipe is that of the whole team, so learning rates keep their meaning; `--resume` goes on with any number of processes. Started with `--max-restarts 3`, a process that dies is replaced and the
-# run goes on from its last checkpoint. For several machines see `docs/clusters.md`.
+# `torchrun` is a short name for `python -m torch.distributed.run`. The batch of the recipe is that of the whole team, so learning rates keep their meaning; `--resume` goes on with any number of processes. Started with `--max-restarts 3`, if a process dies `torchrun` starts all of them anew, and they
+# go on from the last checkpoint. For several machines see `docs/clusters.md`.
 #
 # ## What it brings here
 # Two processes of one thread against one process of two threads, on the same batches: images per second of DCGAN.
@@ -329,16 +329,16 @@ for n, bandwidth in ((1, 1e11), (8, 1e11), (64, 1e10)):
     print(f"{n:3} GPUs: {10 / n:6.2f} ms arithmetic + {1000 * bound:5.2f} ms messages: {10 / step:5.1f} times as fast, for {n} times the price")
 
 # %% [markdown]
-# At 64 the messages take most of the step, and the last devices buy little. What people do instead is to let the batch grow with the devices. That is another training: fewer steps for the same images, and learning rates to be found anew. Compare at equal images, by a score
+# At 64 nearly all of the step is messages: slower than with 8, for eight times the price. What people do instead is to let the batch grow with the devices. That is another training: fewer steps for the same images, and learning rates to be found anew. Compare at equal images, by a score
 # ([lesson 04](04_evaluation.ipynb)), before you believe in it.
 #
 # ## What to remember
 # - Measure a step before you split it.
-# - Data-parallel: same weights, same draws, own part, one flat all-reduce between `backward` and `step`.
+# - Data-parallel: same weights, parts that do not overlap (here: same draws, own part), one flat all-reduce between `backward` and `step`.
 # - Silent faults: a network called past its wrapper, BatchNorm of a part. Loud only after minutes: one process that stops alone.
-# - Bytes over bandwidth is a bound. Below it no software goes.
+# - Bytes over bandwidth bounds what sending float32 gradients takes. Overlap can hide it, fewer bits can lower it.
 #
 # ## References
-# - Karras et al. 2020, *Training Generative Adversarial Networks with Limited Data*, [arXiv:2006.06676](https://arxiv.org/abs/2006.06676): the trainer with one flat all-reduce
+# - Karras et al. 2021, *Alias-Free Generative Adversarial Networks*, [arXiv:2106.12423](https://arxiv.org/abs/2106.12423): its code, `training/training_loop.py`, has the one flat all-reduce
 # - Li et al. 2020, *PyTorch Distributed: Experiences on Accelerating Data Parallel Training*, [arXiv:2006.15704](https://arxiv.org/abs/2006.15704)
 # - Goyal et al. 2017, *Accurate, Large Minibatch SGD*, [arXiv:1706.02677](https://arxiv.org/abs/1706.02677): batches that grow, and the learning rate
