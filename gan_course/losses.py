@@ -131,10 +131,11 @@ def gradient_penalty(D: Callable[[Tensor], Tensor], x_real: Tensor, x_fake: Tens
 
 
 def _squared_slopes(D, x: Tensor) -> Tensor:
-    """‖∇D(x)‖² at each x, (N,), as a function that can be differentiated again."""
+    """‖∇D‖² at each x, or at each group of x that D judges together, (N,), as a function that can be differentiated again."""
     x = x.detach().float().requires_grad_(True)
-    (slopes,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
-    return slopes.flatten(1).square().sum(1)
+    logits = D(x)
+    (slopes,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    return slopes.reshape(len(logits), -1).square().sum(1)
 
 
 PENALTIES = {"r1": r1, "r2": r2, "r1_r2": r1_r2, "gradient_penalty": gradient_penalty}

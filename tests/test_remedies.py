@@ -138,10 +138,16 @@ def test_a_slope_can_be_limited_in_the_mlp():
 
 def test_packing_joins_neighbours_of_the_batch():
     x = torch.arange(24.0).view(4, 3, 1, 2)
-    packed = models.pack(x, 2)
-    assert packed.shape == (2, 6, 1, 2)
-    assert packed[1, :3].equal(x[2]) and packed[1, 3:].equal(x[3])
-    assert models.pack(torch.zeros(6, 2), 3).shape == (2, 6) and models.pack(x, 1).equal(x)
+    joined = models.Packed(torch.nn.Identity(), 2)(x)
+    assert joined.shape == (2, 6, 1, 2)
+    assert joined[1, :3].equal(x[2]) and joined[1, 3:].equal(x[3])
+    assert models.Packed(torch.nn.Identity(), 3)(torch.zeros(6, 2)).shape == (2, 6)
+
+
+def test_a_penalty_on_a_packed_discriminator_is_that_on_joined_samples():
+    torch.manual_seed(0)
+    D, x = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)), torch.randn(12, 2)
+    assert torch.allclose(losses.r1(models.Packed(D, 3), x, x), losses.r1(D, x.view(4, 6), x.view(4, 6)))
 
 
 @pytest.mark.parametrize("changes", [{}, {"loss": "relativistic", "penalty": "r1_r2"}, {"penalty": "gradient_penalty"}])
@@ -153,7 +159,7 @@ def test_packed_training_takes_every_path(kind, changes):
     (weight,) = [p for p in run.D.parameters() if p.dim() > 1][:1]
     assert weight.shape[1] == 2 * images.shape[0]
     assert all(map(math.isfinite, run.measure(31).values()))
-    assert run.D(run.packed(images.batch(torch.arange(6)))).shape == (3, 1)
+    assert run.D(images.batch(torch.arange(6))).shape == (3, 1)
 
 
 def test_packing_that_cannot_be():

@@ -65,9 +65,18 @@ class MinibatchDiscrimination(nn.Module):
 APART = (nn.BatchNorm2d, MinibatchDiscrimination)  # layers that must not see real and fake images in one batch
 
 
-def pack(x: Tensor, m: int) -> Tensor:
-    """m samples after one another joined into one: (N, C, H, W) → (N/m, m·C, H, W), points (N, 2) → (N/m, 2·m)."""
-    return x.reshape(len(x) // m, m * x.shape[1], *x.shape[2:])
+class Packed(nn.Module):
+    """A D that judges m samples together (Lin et al. 2018, section 3): x (N, C, H, W) or (N, 2) → logits (N/m, 1).
+
+    D: takes m samples joined along the channels, (N/m, m·C, H, W), points (N/m, 2·m).
+    """
+
+    def __init__(self, D: nn.Module, m: int):
+        super().__init__()
+        self.D, self.m = D, m
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.D(x.reshape(len(x) // self.m, self.m * x.shape[1], *x.shape[2:]))
 
 
 class Discriminator(nn.Module):
@@ -311,7 +320,7 @@ ARCHITECTURES = {
 def build(architecture: str, image_shape, *, generator=None, discriminator=None, packing: int = 1) -> tuple[nn.Module, nn.Module]:
     """G and D of an architecture for images of shape (C, H, W), initialised from torch's global random state.
 
-    packing: D takes so many images joined along their channels, see `pack` (Lin et al. 2018, section 3).
+    packing: D judges so many images together, see `Packed`.
     `generator` and `discriminator` hold further arguments of the two networks. Raises UserError for an unknown name and
     for images that the architecture cannot make.
     """
@@ -327,6 +336,7 @@ def build(architecture: str, image_shape, *, generator=None, discriminator=None,
     try:
         G = made.G(image_shape, **made.generator | (generator or {}))
         D = made.D((packing * image_shape[0], *image_shape[1:]), **made.discriminator | (discriminator or {}))
+        D = Packed(D, packing) if packing > 1 else D
     except (TypeError, ValueError, KeyError) as error:
         raise UserError(f"{architecture} cannot be built with {generator} and {discriminator}: {error}") from error
     return G, D

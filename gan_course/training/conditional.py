@@ -43,7 +43,6 @@ class ConditionalTrainer(Trainer):
         self.opt_d.zero_grad()
         loss_d.backward()
         self.opt_d.step()
-        self.clip_weights()
         self.note(loss_d=loss_d, d_real=logits_real.sigmoid().mean(), d_fake=logits_fake.sigmoid().mean())
 
     def g_step(self) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_course import MEASURED, UserError
 from gan_course.data import mirror_half
 from gan_course.losses import PENALTIES, loss, measured
-from gan_course.models import build, pack
+from gan_course.models import build
 from gan_course.sampling import noise
 from gan_course.team import ALONE, Team
 from gan_course.training.random_state import RandomState
@@ -48,6 +48,8 @@ class Game:
         self.opt_g, self.opt_d = self._adam(self.G, recipe.lr_g), self._adam(self.D, recipe.lr_d)
         for optimizer in (self.opt_d, self.opt_g):
             self.team.average(optimizer, recipe.batch_size)
+        if recipe.clip:
+            self.opt_d.register_step_post_hook(self.clip_weights)
         self.loss = loss(recipe.loss, recipe.smoothing)
         self._ema_decay = torch.tensor(0.0, device=self.device)
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False) if recipe.ema else None
@@ -55,22 +57,21 @@ class Game:
 
     def d_step(self) -> None:
         """One discriminator step: raise D on real images, lower it on fakes. G stays as it is."""
-        x_real = self.packed(self.real_batch())
+        x_real = self.real_batch()
         with self.autocast():
-            x_fake = self.packed(self.G(self.noise())).detach()
+            x_fake = self.G(self.noise()).detach()
             logits_real, logits_fake = self.judge(x_real, x_fake)
         loss_d = self.loss.d(logits_real, logits_fake) + self.penalty(x_real, x_fake)
         self.opt_d.zero_grad()
         loss_d.backward()
         self.opt_d.step()
-        self.clip_weights()
         self.note(loss_d=loss_d, d_real=logits_real.sigmoid().mean(), d_fake=logits_fake.sigmoid().mean())
 
     def g_step(self) -> None:
         """One generator step: change G so that D takes its images for real. D stays as it is."""
         self.D.requires_grad_(False)  # no gradients for weights that will not move
         with self.autocast():
-            logits_fake = self.D(self.packed(self.G(self.noise()))).float()
+            logits_fake = self.D(self.G(self.noise())).float()
         loss_g = self.g_loss(logits_fake)
         self.opt_g.zero_grad()
         loss_g.backward()
@@ -92,7 +93,7 @@ class Game:
         if not self.loss.pairs:
             return self.loss.g(logits_fake)
         with self.autocast():
-            logits_real = self.D(self.packed(self.real_batch()) if x_real is None else x_real, *y).float()
+            logits_real = self.D(self.real_batch() if x_real is None else x_real, *y).float()
         return self.loss.g(logits_real, logits_fake)
 
     def penalty(self, x_real: Tensor, x_fake: Tensor, *y: Tensor) -> Tensor | float:
@@ -104,15 +105,10 @@ class Game:
         return weight * PENALTIES[recipe.penalty](lambda x: self.D(x, *y), x_real, x_fake)
 
     @torch.no_grad()
-    def clip_weights(self) -> None:
-        """Cut D's weights off at ± the recipe's `clip`, where it has one (Arjovsky et al. 2017, algorithm 1)."""
-        if self.recipe.clip:
-            for p in self.D.parameters():
-                p.clamp_(-self.recipe.clip, self.recipe.clip)
-
-    def packed(self, x: Tensor) -> Tensor:
-        """A batch as D judges it: `packing` samples joined into one."""
-        return pack(x, self.recipe.packing)
+    def clip_weights(self, *_) -> None:
+        """Cut D's weights off at ± the recipe's `clip` (Arjovsky et al. 2017, algorithm 1)."""
+        for p in self.D.parameters():
+            p.clamp_(-self.recipe.clip, self.recipe.clip)
 
     def real_batch(self) -> Tensor:
         """batch_size random training images, or this process's part of them, (N, C, H, W) in [-1, 1]."""
@@ -167,7 +163,7 @@ class Game:
         z = noise(n, G.noise_dim, self.seed, self.device)
         y = () if self.classes(n) is None else (self.data.labels[index],)
         with RandomState(self.device, self.seed):
-            real, fake = (D(self.packed(x), *y).float() for x in (self.data.batch(index), G(z, *y)))
+            real, fake = (D(x, *y).float() for x in (self.data.batch(index), G(z, *y)))
         return measured(self.loss, real, fake)
 
     def latest(self) -> dict[str, float]:
@@ -190,7 +186,7 @@ class Game:
             try:
                 with torch.no_grad():
                     x = G.eval()(torch.zeros(2 * recipe.packing, G.noise_dim, device=self.device), *y)
-                    logits = D.eval()(self.packed(x), *y)
+                    logits = D.eval()(x, *y)
             except (RuntimeError, TypeError, ValueError) as error:
                 raise UserError(f"these networks do not fit z of {G.noise_dim} numbers: {str(error).splitlines()[0]}") from error
             if x.shape[1:] != shape or logits.shape[:1] != (2,):

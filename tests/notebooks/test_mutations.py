@@ -17,8 +17,8 @@ MUTATIONS = {
     ),
     "labels swapped": (
         "losses.py",
-        "F.softplus(-logits_real).mean() + F.softplus(logits_fake).mean()",
-        "F.softplus(logits_real).mean() + F.softplus(-logits_fake).mean()",
+        "    real_side = F.softplus(-logits_real)",
+        "    logits_real, logits_fake = -logits_real, -logits_fake\n    real_side = F.softplus(-logits_real)",
         "01_mlp_gan",
         "loss of G below 0.1: False",
     ),
@@ -31,8 +31,8 @@ MUTATIONS = {
     ),
     "BatchNorm scale initialised at 0": (
         "models/networks.py",
-        "nn.init.ones_(module.weight)",
-        "nn.init.zeros_(module.weight)",
+        "else nn.BatchNorm1d(n_out))",
+        "else nn.BatchNorm1d(n_out))\n                nn.init.zeros_(layers[-1].weight)",
         "01_mlp_gan",
         "two z give two images: False",
     ),
