@@ -275,12 +275,14 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
     shutil.rmtree(args.out, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder)
+        source, made, trees = (Path(folder) / name for name in ("source", "made/html", "trees"))  # myst-nb writes beside `made`
+        source.mkdir()
         lay_out(source)
-        status = sphinx(["-W", "--keep-going", "-q", "-b", "html", "-d", str(source / "_build"), str(source), str(args.out)])
-    if not status:
-        lighten(args.out)
-        (args.out / ".nojekyll").touch()  # GitHub Pages leaves out folders with _ otherwise
+        status = sphinx(["-W", "--keep-going", "-q", "-b", "html", "-d", str(trees), str(source), str(made)])
+        if not status:
+            lighten(made)
+            (made / ".nojekyll").touch()  # GitHub Pages leaves out folders with _ otherwise
+            shutil.copytree(made, args.out)
     return status
 
 

@@ -14,16 +14,19 @@ LIST = re.compile(r'(?s)(<ul id="versions">).*?(</ul>)')
 
 
 def keep(built: Path, published: Path, tag: str) -> None:
-    """Older versions stay where they are; each page of versions names them all."""
+    """Older versions stay where they are, the newest is also the front; each page of versions names them all."""
     if not VERSION.fullmatch(tag):
         raise SystemExit(f"{tag!r} is no version's tag: it starts with v and a digit")
     published.mkdir(exist_ok=True)
+    tags = sorted({tag, *(p.name for p in published.iterdir() if VERSION.fullmatch(p.name))}, key=_order, reverse=True)
+    newest = tag == tags[0]
     for old in published.iterdir():
-        if old.name != ".git" and (old.name == tag or not VERSION.fullmatch(old.name)):
+        front = newest and not VERSION.fullmatch(old.name) and old.name not in (".git", "CNAME")
+        if front or old.name == tag:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
     shutil.copytree(built, published / tag)
-    shutil.copytree(built, published, dirs_exist_ok=True)
-    tags = sorted((p.name for p in published.iterdir() if VERSION.fullmatch(p.name)), key=_order, reverse=True)
+    if newest:
+        shutil.copytree(built, published, dirs_exist_ok=True)
     for folder, up in [(published, ""), *((published / name, "../") for name in tags)]:
         page = folder / "versions.html"
         items = "".join(f'<li><a href="{up}{name}/index.html">{name}</a></li>' for name in tags)

@@ -67,7 +67,7 @@ def test_figures_come_from_the_table_of_lessons(builder, tmp_path):
     (tmp_path / "lessons" / "01_a.py").write_text(told)
     budgets = lesson.budgets
     wanted = f"{budgets['cpu'].rung_seconds} s, {budgets['gpu'].n_eval:,} samples, {lesson.minutes['cpu']} min, 30 s"
-    assert builder.build("01_a", "notebooks").cells[0].source == f"seven of {wanted}"
+    assert builder.build("01_a", "notebooks").cells[0].source == f"eight of {wanted}"
     (tmp_path / "lessons" / "01_a.py").write_text("# %% [markdown]\n# {{cpu_rung_steps}}, which are not in the budget\n")
     with pytest.raises(SystemExit, match=r"nothing fills .*cpu_rung_steps"):
         builder.build("01_a", "notebooks")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -144,6 +145,12 @@ def test_an_older_version_stays_where_it_is(tmp_path):
         publish.keep(built, published, tag)
     assert {p.name for p in published.iterdir()} == {"v1.2", "v1.10", "versions.html", "new.html"}
     assert (published / "v1.2" / "old.html").read_text() == "v1.2"
+    publish.keep(built, published, "v1.1")  # a repair of an older version leaves the front alone
+    assert (published / "new.html").read_text() == "v1.10" and (published / "v1.1" / "new.html").is_file()
+    shutil.rmtree(published / "v1.1")
+    (built / "new.html").write_text("v1.10, again")
+    publish.keep(built, published, "v1.10")
+    assert (published / "new.html").read_text() == "v1.10, again"
     told = [re.findall(r'href="([^"]+)"', (published / folder / "versions.html").read_text()) for folder in (".", "v1.2")]
     assert told == [["v1.10/index.html", "v1.2/index.html"], ["../v1.10/index.html", "../v1.2/index.html"]]
     with pytest.raises(SystemExit, match="no version"):
