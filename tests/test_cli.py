@@ -270,7 +270,7 @@ def test_a_run_is_not_overwritten_and_keeps_its_settings(trained, capsys):
     assert "seed: 0 here, 7 there" in capsys.readouterr().err
     assert main([*base, "--resume", "--precision", "bf16"]) == 2
     assert main(["train", "mlp-classic", *base[2:], "--resume"]) == 2
-    assert "batch_size: 128 here, 100 there" in capsys.readouterr().err
+    assert "batch_size: 256 here, 100 there" in capsys.readouterr().err
     assert (trained / "checkpoint.pt").read_bytes() == before
 
 
