@@ -218,6 +218,14 @@ def test_classifier_accuracy_knows_swapped_labels(judged):
     assert (fair.n, fair.n_test) == (len(train), len(test)) and fair.seconds > 0
 
 
+def test_classifier_accuracy_compares_equal_numbers(judged):
+    train, test = (images.resize(14).first(150) for images in judged[:2])
+    plan = Plan(epochs=1, stages=((8,),))
+    few = evaluation.classifier_accuracy(test.data, test.labels, train.first(100), test, plan=plan)
+    same = evaluation.classifier_accuracy(test.data[:100], test.labels[:100], train.first(100), test, plan=plan)
+    assert few.n == 100 and few[:-1] == same[:-1]
+
+
 @pytest.mark.filterwarnings("ignore:a class has no more")
 def test_evaluate_tells_of_every_class(trained, capsys):
     assert main(["evaluate", str(trained), "--n", "200", "--json"]) == 0

@@ -101,17 +101,20 @@ class Accuracy(NamedTuple):
 def classifier_accuracy(fake: Tensor, y: Tensor, train: Images, test: Images, seed: int = 0, plan: Plan | None = None) -> Accuracy:
     """Train on samples uint8 (N, C, H, W) of the classes y (N,), test on real images.
 
-    High only if G draws every class as varied as it is. plan: of the classifier; default: that of the data set's, or MNIST's.
+    High only if G draws every class as varied as it is. As many samples as real images: of more samples the first are taken.
+    plan: of the classifier; default: that of the data set's, or MNIST's.
     """
     start, plan = time.perf_counter(), plan or PLANS.get(train.name, PLANS["mnist"])
+    n = min(len(fake), len(train))
+    fake, y = fake[:n], y[:n]
     test, found = replace(test, modes=None), []
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[: len(fake)]
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:n]
     samples = replace(train, data=fake.cpu(), labels=y.cpu(), modes=None)
     real = replace(train, data=train.data[order].cpu(), labels=train.labels[order].cpu(), modes=None)
     for images in (samples, real):
         with torch.random.fork_rng(), torch.enable_grad():
             found.append(train_classifier(images, plan, seed=seed, log=lambda _: None).accuracy(test))
-    return Accuracy(*found, len(fake), len(test), round(time.perf_counter() - start, 1))
+    return Accuracy(*found, n, len(test), round(time.perf_counter() - start, 1))
 
 
 def accuracy_line(accuracy: Accuracy) -> str:
