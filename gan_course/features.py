@@ -112,6 +112,8 @@ def classifier(name: str = "mnist", device="cpu", folder=None) -> Classifier:
 
     The shipped one, or the one that `save_classifier` wrote to `folder`.
     """
+    if f"{name}-classifier" not in artefacts.cards("classifier", folder) and place(name).is_dir():
+        raise UserError(f"{name} holds own pictures, which have no classifier; judge a trained run by `evaluate --inception FILE`")
     file, card = artefacts.find(f"{name}-classifier", "classifier", folder)
     net = Classifier(card["image_shape"], card["n_classes"], card["stages"])
     net.load_state_dict(artefacts.read(file)[0])

@@ -97,7 +97,9 @@ def test_minibatch_discrimination_is_refused_in_a_team():
         Trainer(made_with, teamwork.images(), team=team.Processes(None, 0, 2))
 
 
-@pytest.mark.parametrize("size, told", [("", "WORLD_SIZE is ''"), ("x", "WORLD_SIZE is 'x'"), ("0", "'0'"), ("2", "RANK expected")])
+@pytest.mark.parametrize(
+    ("size", "told"), [("", "is '', which"), ("x", "is 'x', which"), ("0", "is '0', which"), ("2", "RANK expected")]
+)
 def test_an_environment_of_no_team_is_one_line(size, told, monkeypatch, tmp_path, capsys):
     for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)

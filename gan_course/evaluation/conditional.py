@@ -85,6 +85,16 @@ def class_table(scores: list[ClassScore]) -> str:
     return "\n".join([head, *("{:12} {:7} {:9.1%} {:8.1f} {:8.1f} {:9.1%} {:7.1%}".format(*row) for row in rows)])
 
 
+def class_report(fake: Tensor, y: Tensor, train: Images, test: Images, judge) -> tuple[dict, str]:
+    """(plain values for JSON, lines of text) of `per_class`, or why there are none: the scores of all samples stand without."""
+    try:
+        scores = per_class(fake, y, train, test, judge)
+    except UserError as error:
+        return {"per_class": None, "no_per_class": str(error)}, f"no scores a class: {error}"
+    rows = [{key: None if value != value else value for key, value in s._asdict().items()} for s in scores]  # JSON has no NaN
+    return {"per_class": rows}, class_table(scores)
+
+
 class Accuracy(NamedTuple):
     """Classifier accuracy score (Ravuri and Vinyals 2019): what a classifier trained on n samples alone gets right.
 
