@@ -263,11 +263,11 @@ def _classes(G, asked: str | None) -> list[int]:
         raise UserError("this generator knows no classes; leave --classes out")
     wanted = []
     for part in asked.split(","):
-        low, _, high = part.partition("-")
+        low, high = part.split("-", 1) if "-" in part else (part, part)
         if part in names:
             wanted.append(names.index(part))
-        elif low.isdecimal() and (high or low).isdecimal() and int(low) <= int(high or low) < n:
-            wanted += range(int(low), int(high or low) + 1)
+        elif low.isdecimal() and high.isdecimal() and int(low) <= int(high) < n:
+            wanted += range(int(low), int(high) + 1)
         else:
             raise UserError(f"no class {part!r}; there are 0 to {n - 1}: {', '.join(names)}")
     return wanted
@@ -332,8 +332,8 @@ def _evaluate(args, us) -> None:
     score = evaluation.score(fake, train, test, judge, args.seed)
     report, text = score.as_dict() | {"generator": args.generator}, evaluation.table(score)
     if wanted:
-        classes = evaluation.per_class(fake, y, train, test, judge)
-        report["per_class"], text = [row._asdict() for row in classes], f"{text}\n{evaluation.class_table(classes)}"
+        found, told = evaluation.class_report(fake, y, train, test, judge)
+        report, text = report | found, f"{text}\n{told}"
     if args.accuracy:
         if not wanted:
             raise UserError(f"--accuracy needs a conditional generator: {args.generator} knows no classes")

@@ -112,6 +112,8 @@ def classifier(name: str = "mnist", device="cpu", folder=None) -> Classifier:
 
     The shipped one, or the one that `save_classifier` wrote to `folder`.
     """
+    if f"{name}-classifier" not in artefacts.cards("classifier", folder) and place(name).is_dir():
+        raise UserError(f"{name} holds own pictures, which have no classifier; judge a trained run by `evaluate --inception FILE`")
     file, card = artefacts.find(f"{name}-classifier", "classifier", folder)
     net = Classifier(card["image_shape"], card["n_classes"], card["stages"])
     net.load_state_dict(artefacts.read(file)[0])
@@ -144,8 +146,9 @@ def by_mode(images):
 def train_classifier(images, plan: Plan, *, batch_size: int = 128, lr: float = 3e-3, seed: int = 0, log=print) -> Classifier:
     """Train a Classifier on labelled `images`: Adam, one-cycle learning rate, random shifts of up to two pixels.
 
-    Images with known modes are told apart by mode (`by_mode`).
+    Images with known modes are told apart by mode (`by_mode`). Fewer images than `batch_size` make one batch.
     """
+    batch_size = min(batch_size, len(images))
     torch.manual_seed(seed)
     images = by_mode(images)
     net = Classifier(images.shape, len(images.classes), plan.stages).to(images.data.device, memory_format=torch.channels_last)

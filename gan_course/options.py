@@ -6,7 +6,8 @@ import sys
 from gan_course import UserError, __version__, scale, settings
 
 NAMES = f"{', '.join(settings.DATA_SETS[:-1])} or {settings.DATA_SETS[-1]}"
-ALL_NAMES = f"{NAMES}; stacked-mnist; points: ring, grid, moons, spiral, line; or a folder of pictures, with a folder a class"
+JUDGED = f"{NAMES}; stacked-mnist; points: ring, grid, moons, spiral, line"  # with a classifier, or modes to count
+ALL_NAMES = f"{JUDGED}; or a folder of pictures, with a folder a class"
 GENERATOR = "a folder that train wrote, a .safetensors file, or a shipped generator's name"
 
 
@@ -106,7 +107,7 @@ def parser(commands: dict) -> argparse.ArgumentParser:
 
     sub = command("compare", "Train recipes for the same seconds, or steps, on the same data and score each.")
     sub.add_argument("names", type=_name, nargs="+", action=_Once, metavar="name", help="recipes, such as dcgan32 sndcgan32")
-    common(sub, "--data", default="cifar10", help=f"{ALL_NAMES} (default: cifar10)")
+    common(sub, "--data", default="cifar10", help=f"{JUDGED} (default: cifar10)")
     common(sub, "--limit")
     budget = sub.add_mutually_exclusive_group(required=True)
     budget.add_argument("--seconds", type=SECONDS, help="seconds of training per run")

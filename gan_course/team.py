@@ -2,7 +2,8 @@
 
 Data-parallel in the way of StyleGAN's trainer (Karras et al., `training_loop.py`): every process holds both networks whole.
 All draw the same indices and the same noise and take their own part of each; between `backward` and `step` the gradients are
-averaged. So a team does what one process does with the whole batch. On GPUs (NCCL) it is untried.
+averaged. So a team does what one process does with the whole batch, but for two things that each process draws for itself:
+dropout, and the places between real and fake where `gradient_penalty` looks. On GPUs (NCCL) it is untried.
 """
 
 import inspect
@@ -226,8 +227,11 @@ class _SharedBatchNorm(TorchFunctionMode):
 
 
 def asked() -> int:
-    """How many processes torchrun, or whoever sets WORLD_SIZE, has started; 1 without."""
-    return int(os.environ.get("WORLD_SIZE", 1))
+    """How many processes torchrun, or whoever sets WORLD_SIZE, has started; 1 without. UserError where that is no number."""
+    told = os.environ.get("WORLD_SIZE", "1")
+    if not told.isdecimal() or int(told) < 1:
+        raise UserError(f"WORLD_SIZE is {told!r}, which is no number of processes; start with torchrun, or unset WORLD_SIZE")
+    return int(told)
 
 
 def restarted() -> bool:
@@ -256,7 +260,11 @@ def joined(timeout: float = TIMEOUT) -> Iterator[Team]:
     if not (dist.is_available() and dist.is_gloo_available()):
         raise UserError("this torch comes without gloo, so processes cannot train together here; start one, without torchrun")
     wait = timedelta(seconds=timeout)
-    store, rank, size = next(dist.rendezvous("env://", timeout=wait))
+    try:
+        store, rank, size = next(dist.rendezvous("env://", timeout=wait))
+    except (RuntimeError, ValueError) as error:  # no RANK, no address, nobody there
+        why = str(error).partition("\n")[0]
+        raise UserError(f"the processes did not find each other ({why}); start with torchrun, or unset WORLD_SIZE") from error
     # A store of its own for each restart: the addresses of dead processes stay in the one that torchrun keeps (torch 2.15).
     store = dist.PrefixStore(f"start-{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
     team = Processes(store, rank, size)

@@ -1,6 +1,7 @@
 """What the processes of tests/test_team.py do: `torchrun … tests/teamwork.py JOB FOLDER`. There the cases are trained alone too."""
 
 import hashlib
+import json
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ import torch
 from gan_course import data, evaluation, features, team
 from gan_course.__main__ import main
 from gan_course.sampling import sample
-from gan_course.training import ConditionalTrainer, Score, Trainer, recipe, trainer
+from gan_course.training import ConditionalTrainer, Score, Trainer, checkpoint, recipe, trainer
 
 SMALL = {
     "generator": {"widths": (24, 24), "noise_dim": 8},
@@ -105,8 +106,12 @@ def stopping(us, folder: Path) -> None:
     )
     try:
         run.run(steps=40)
-    except trainer.Diverged:
+    except trainer.Diverged as error:
         assert us.gather("diverged") == ["diverged"] * us.size
+        checkpoint.diverged(run, folder / "diverged", error)
+        us.gather("told")
+        (row,) = map(json.loads, (folder / "diverged" / "history.jsonl").read_text(encoding="utf-8").splitlines())
+        assert row["loss_d"] is None  # also where only another process has lost its numbers
 
 
 def scores(us, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -235,6 +236,28 @@ def test_bad_samples_get_one_line(tmp_path):
             (tmp_path / name / "03.png").write_bytes(contents)
         with pytest.raises(UserError, match="different sizes" if name == "sizes" else "cannot be read as an image"):
             illness.read(path, tmp_path / name, "digits")
+
+
+def described(folder, made_with, name: str):
+    """A run's folder without a checkpoint."""
+    write(folder / "history.jsonl", table())
+    (folder / "config.json").write_text(json.dumps(asdict(made_with) | {"data": name}), encoding="utf-8")
+    return folder
+
+
+def test_a_run_with_a_loss_of_its_own_is_read_as_the_nearest(tmp_path):
+    folder = described(tmp_path, recipe("mlp-classic").vary(loss="mine"), "digits")
+    with pytest.raises(UserError, match="no loss called 'mine' here; name the nearest with --loss: non_saturating"):
+        illness.read(folder)
+    assert names(illness.read(folder, loss="hinge")) == []
+
+
+def test_own_pictures_come_in_the_size_of_the_networks(tmp_path):
+    (tmp_path / "own").mkdir()
+    for i in range(3):
+        Image.new("RGB", (40, 40), (i, 0, 0)).save(tmp_path / "own" / f"{i}.png")
+    folder = described(tmp_path, recipe("dcgan32"), str(tmp_path / "own"))
+    assert illness.read(folder).data.shape == (3, 32, 32)
 
 
 def test_a_damaged_run_of_ours_gets_one_line(tmp_path):

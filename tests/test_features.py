@@ -107,6 +107,12 @@ def test_an_unknown_classifier_is_named():
         features.classifier("imagenet")
 
 
+def test_fewer_images_than_a_batch_are_one_batch():
+    images, told = data.load("digits", limit=100), []
+    features.train_classifier(images, features.Plan(epochs=2, stages=((4,),)), log=told.append)
+    assert len(told) == 2
+
+
 def test_training_one_learns_and_can_be_saved(tmp_path):
     images = data.load("digits", limit=1200)
     net = features.train_classifier(images, features.Plan(epochs=2), batch_size=50, log=lambda _: None)

@@ -90,6 +90,25 @@ def test_a_batch_too_small_for_the_team_is_refused():
         Trainer(teamwork.PLAIN, teamwork.images(), team=few)
 
 
+def test_minibatch_discrimination_is_refused_in_a_team():
+    made_with = teamwork.PLAIN.vary(discriminator={"minibatch": (4, 2)})
+    Trainer(made_with, teamwork.images())
+    with pytest.raises(UserError, match="minibatch discrimination compares a whole batch"):
+        Trainer(made_with, teamwork.images(), team=team.Processes(None, 0, 2))
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [("", "is '', which"), ("x", "is 'x', which"), ("0", "is '0', which"), ("2", "RANK expected")]
+)
+def test_an_environment_of_no_team_is_one_line(size, told, monkeypatch, tmp_path, capsys):
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", size)
+    assert main([*TRAIN[2:], "--steps", "1", "--out", str(tmp_path / "run")]) == 2
+    err = capsys.readouterr().err
+    assert told in err and "start with torchrun, or unset WORLD_SIZE" in err and err.count("\n") == 1
+
+
 def test_one_that_does_not_come_is_named(tmp_path):
     start = time.monotonic()
     status, _, err = finish(torchrun(2, SCRIPT, "missing", tmp_path))

@@ -33,7 +33,7 @@ def read(folder: Path, split: str = "train", size: int | None = None) -> Images:
             try:
                 with Image.open(file) as picture:
                     grey &= picture.mode in GREY
-                    arrays.append(np.asarray(ImageOps.fit(ImageOps.exif_transpose(picture).convert("RGB"), (size, size))))
+                    arrays.append(np.asarray(ImageOps.fit(_rgb(ImageOps.exif_transpose(picture)), (size, size))))
                 labels.append(label)
             except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
                 skipped.append(f"{file.relative_to(folder)} ({type(error).__name__})")
@@ -50,6 +50,13 @@ def read(folder: Path, split: str = "train", size: int | None = None) -> Images:
     if not len(chosen):
         raise UserError(f"{folder} holds {len(data)} pictures; {TEST} are needed for one test picture")
     return Images(data[chosen], torch.tensor(labels)[chosen], tuple(by_class), str(folder), split, "your own pictures")
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    """In 8 bits a channel. Grey of 16 bits, modes I and I;16, is scaled: Pillow's `convert` cuts it off at 255."""
+    if picture.mode.startswith("I"):
+        picture = Image.fromarray((np.asarray(picture).clip(0, 65_535) >> 8).astype(np.uint8))
+    return picture.convert("RGB")
 
 
 def _files(folder: Path) -> list[Path]:

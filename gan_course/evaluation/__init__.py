@@ -1,7 +1,15 @@
 """Scores of generated images, from the features and class probabilities that an extractor gives (`gan_course.features`)."""
 
 from gan_course.evaluation.classes import Spread, class_shares, classifier_score, missing_modes
-from gan_course.evaluation.conditional import Accuracy, ClassScore, accuracy_line, class_table, classifier_accuracy, per_class
+from gan_course.evaluation.conditional import (
+    Accuracy,
+    ClassScore,
+    accuracy_line,
+    class_report,
+    class_table,
+    classifier_accuracy,
+    per_class,
+)
 from gan_course.evaluation.frechet import Moments, frechet_distance, moments
 from gan_course.evaluation.modes import Modes, modes_covered, point_modes, reverse_kl, stacked_modes
 from gan_course.evaluation.neighbours import Overlap, kernel_distance, nearest, overlap
@@ -19,6 +27,7 @@ __all__ = [
     "Score",
     "Spread",
     "accuracy_line",
+    "class_report",
     "class_shares",
     "class_table",
     "classifier_accuracy",

@@ -85,6 +85,16 @@ def class_table(scores: list[ClassScore]) -> str:
     return "\n".join([head, *("{:12} {:7} {:9.1%} {:8.1f} {:8.1f} {:9.1%} {:7.1%}".format(*row) for row in rows)])
 
 
+def class_report(fake: Tensor, y: Tensor, train: Images, test: Images, judge) -> tuple[dict, str]:
+    """(plain values for JSON, lines of text) of `per_class`, or why there are none: the scores of all samples stand without."""
+    try:
+        scores = per_class(fake, y, train, test, judge)
+    except UserError as error:
+        return {"per_class": None, "no_per_class": str(error)}, f"no scores a class: {error}"
+    rows = [{key: None if value != value else value for key, value in s._asdict().items()} for s in scores]  # JSON has no NaN
+    return {"per_class": rows}, class_table(scores)
+
+
 class Accuracy(NamedTuple):
     """Classifier accuracy score (Ravuri and Vinyals 2019): what a classifier trained on n samples alone gets right.
 
@@ -101,17 +111,20 @@ class Accuracy(NamedTuple):
 def classifier_accuracy(fake: Tensor, y: Tensor, train: Images, test: Images, seed: int = 0, plan: Plan | None = None) -> Accuracy:
     """Train on samples uint8 (N, C, H, W) of the classes y (N,), test on real images.
 
-    High only if G draws every class as varied as it is. plan: of the classifier; default: that of the data set's, or MNIST's.
+    High only if G draws every class as varied as it is. As many samples as real images: of more samples the first are taken.
+    plan: of the classifier; default: that of the data set's, or MNIST's.
     """
     start, plan = time.perf_counter(), plan or PLANS.get(train.name, PLANS["mnist"])
+    n = min(len(fake), len(train))
+    fake, y = fake[:n], y[:n]
     test, found = replace(test, modes=None), []
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[: len(fake)]
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:n]
     samples = replace(train, data=fake.cpu(), labels=y.cpu(), modes=None)
     real = replace(train, data=train.data[order].cpu(), labels=train.labels[order].cpu(), modes=None)
     for images in (samples, real):
         with torch.random.fork_rng(), torch.enable_grad():
             found.append(train_classifier(images, plan, seed=seed, log=lambda _: None).accuracy(test))
-    return Accuracy(*found, len(fake), len(test), round(time.perf_counter() - start, 1))
+    return Accuracy(*found, n, len(test), round(time.perf_counter() - start, 1))
 
 
 def accuracy_line(accuracy: Accuracy) -> str:

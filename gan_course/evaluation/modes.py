@@ -14,8 +14,8 @@ class Modes(NamedTuple):
     """How samples spread over known modes.
 
     covered: modes reached, out of `total`. near: share of samples within 3σ of a mode (None for images, where a classifier
-    names the mode of each). reverse_kl: KL(samples ‖ data) over the modes in nats, 0 for the data's own shares; None where it
-    is undefined, because no sample is near a mode.
+    names the mode of each). reverse_kl: KL(samples ‖ data) over the modes in nats, 0 for equal shares, from which the data are
+    drawn; None where it is undefined, because no sample is near a mode.
     """
 
     covered: int
@@ -42,8 +42,8 @@ def point_modes(points: Tensor, data) -> Modes:
     nearest to it. Points that are not finite are of no quality. Only high-quality samples enter the reverse KL.
     """
     counts = near_modes(points, data.modes, data.spread)
-    shares = torch.bincount(data.labels, minlength=len(data.modes)) / len(data)
-    return Modes((counts > 0).sum().item(), len(counts), counts.sum().item() / len(points), reverse_kl(counts, shares))
+    equal = torch.full((len(counts),), 1 / len(counts), dtype=torch.double)
+    return Modes((counts > 0).sum().item(), len(counts), counts.sum().item() / len(points), reverse_kl(counts, equal))
 
 
 def stacked_modes(images: Tensor, judge) -> Modes:

@@ -14,6 +14,7 @@ from torch import Tensor
 from gan_course import UserError, data
 from gan_course.illness.run import Run
 from gan_course.losses import LOSSES
+from gan_course.models import ARCHITECTURES
 from gan_course.settings import place
 from gan_course.training import Recipe, checkpoint
 from gan_course.training.game import NOTED
@@ -32,21 +33,22 @@ def read(run, samples=None, of: str | None = None, loss: str | None = None) -> R
     left out comes from a folder of ours, if it has it. Raises UserError for anything that is missing, damaged or odd.
     """
     path, recipe, kept, given = place(run), None, [], of is not None
-    if loss is not None and loss not in LOSSES:
-        raise UserError(f"no loss called {loss!r}; there are: {', '.join(LOSSES)}")
     if path.is_dir():
         recipe, of = _config(path / "config.json", of)
         kept = checkpoint.load(path / "checkpoint.pt")["snapshots"] if (path / "checkpoint.pt").exists() else []
         path = path / "history.jsonl"
+    loss = loss or (recipe.loss if recipe else "non_saturating")
+    if loss not in LOSSES:
+        raise UserError(f"no loss called {loss!r} here; name the nearest with --loss: {', '.join(LOSSES)}")
     rows = _rows(path)
-    trained_on = _data(of, given)
+    trained_on = _data(of, given, recipe)
     if samples is not None:
         kept = _samples(place(samples), rows[-1]["step"], trained_on)
     if kept and trained_on is not None and kept[-1][1].shape[1:] != trained_on.shape:
         theirs, ours = (tuple(s) for s in (kept[-1][1].shape[1:], trained_on.shape))
         raise UserError(f"the samples have shape {theirs} and {trained_on.name} has {ours}; name the data it was trained on")
     images = kept[-1][1] if kept else None
-    return Run(rows, images, trained_on, kept, recipe, loss or (recipe.loss if recipe else "non_saturating"))
+    return Run(rows, images, trained_on, kept, recipe, loss)
 
 
 def _config(path: Path, of: str | None) -> tuple[Recipe | None, str | None]:
@@ -61,12 +63,16 @@ def _config(path: Path, of: str | None) -> tuple[Recipe | None, str | None]:
         raise UserError(f"{path} cannot be read ({type(error).__name__}: {error}); mend it, or give history.jsonl alone") from error
 
 
-def _data(name: str | None, given: bool):
-    """The training data of that name. What only a folder names may be missing here: then nothing is judged beside it."""
+def _data(name: str | None, given: bool, recipe: Recipe | None):
+    """The training data of that name, own pictures in the size of the recipe's networks.
+
+    What only a folder names may be missing here: then nothing is judged beside it.
+    """
     if name is None:
         return None
+    nets = ARCHITECTURES.get(recipe.architecture) if recipe else None
     try:
-        return data.load(name)
+        return data.load(name, size=nets.size if nets else None)
     except UserError:
         if given:
             raise

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from gan_course import UserError, __version__, artefacts, files, scale
 from gan_course.models import build
 from gan_course.settings import place
+from gan_course.training.game import NOTED
 from gan_course.training.recipes import Recipe
 
 FORMAT = 3
@@ -107,10 +108,14 @@ def append_history(folder, row: dict) -> None:
 
 
 def diverged(trainer, folder, error: Exception) -> UserError:
-    """The error in one line, once its row is in history.jsonl, null for what is no number: `diagnose` tells it by that."""
-    last = {name: value if math.isfinite(value) else None for name, value in trainer.latest().items()}
+    """The error in one line, once its row is in history.jsonl, null for what is no number: `diagnose` tells it by that.
+
+    All processes of a team must call it; the first writes.
+    """
+    newest = trainer.team.mean(trainer.newest, trainer.recipe.batch_size).tolist()
+    last = {name: value if math.isfinite(value) else None for name, value in zip(NOTED, newest, strict=True)}
     row = {"step": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 3)}
-    append_history(folder, row | last)
+    trainer.team.lead(lambda: append_history(folder, row | last))
     return UserError(str(error))
 
 

@@ -85,6 +85,9 @@ class Trainer(Game):
         if team.size > 1 and recipe.packing > 1 and recipe.batch_size % (recipe.packing * team.size):
             fits = f"use a multiple of {recipe.packing * team.size}"
             raise UserError(f"batch_size {recipe.batch_size} cannot be packed by {recipe.packing} in {team.size} processes; {fits}")
+        if team.size > 1 and recipe.discriminator.get("minibatch"):
+            why = "compares a whole batch, and each process sees a part of it"
+            raise UserError(f"minibatch discrimination {why}; train it in one process")
         if recipe.flip and len(data.shape) != 3:
             raise UserError(f"{data.name} holds no images to mirror; use flip=False")
         self.recipe, self.data, self.seed, self.out = recipe, data, seed, out
