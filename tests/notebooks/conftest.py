@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CELL_SECONDS = 90  # lesson 07 starts torchrun and two interpreters in a cell, which takes 10 s alone and far longer beside other tests
+CELL_SECONDS = 90  # torchrun and its two interpreters, in lesson 07, take 10 s alone and far longer beside other tests
 
 
 def run_nbval(
