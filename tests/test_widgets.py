@@ -337,6 +337,7 @@ def test_every_loss_is_drawn_with_its_even_game(monitor, trainer, loss):
     assert "⚠" not in monitor._told.value
     even = view._even(LOSSES[loss])
     expected = {"non_saturating": (1.386, 0.693), "minimax": (1.386, -0.693), "hinge": (2, 0), "relativistic": (0.693,)}
+    expected |= {"wasserstein": (0,), "least_squares": (0.25, 0.125)}  # D = ½ everywhere
     assert tuple(even.values()) == pytest.approx(expected[loss], abs=1e-3)
 
 

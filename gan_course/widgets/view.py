@@ -3,6 +3,7 @@
 import copy
 import html
 import math
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -115,10 +116,12 @@ def losses(trainer, mark: int | None = None, moved: Moved | None = None) -> str:
     return plotting.losses(rows, mark=mark, even=even, stacked=True, size=(362, height)).html()
 
 
+@cache
 def _even(loss) -> dict[str, float]:
-    """Both losses where D cannot tell real from fake: all logits are 0."""
-    zero = torch.zeros(1)
-    of_d, of_g = loss.d(zero, zero).item(), (loss.g(zero, zero) if loss.pairs else loss.g(zero)).item()
+    """Both losses where D cannot tell real from fake: all logits are the one that costs D least, of several the nearest to 0."""
+    levels = sorted(torch.arange(-20, 21).view(-1, 1) / 20, key=abs)
+    even = min(levels, key=lambda logit: round(loss.d(logit, logit).item(), 6))
+    of_d, of_g = loss.d(even, even).item(), (loss.g(even, even) if loss.pairs else loss.g(even)).item()
     return {"even": of_d} if of_d == of_g else {"even D": of_d, "even G": of_g}
 
 
