@@ -164,7 +164,7 @@ one = by_hand(team.ALONE, budget.steps, budget.images)
 # %% [markdown]
 # `team.launch` sends your functions' source to two new processes, which `torchrun` starts and connects ([gloo]({{docs}}/glossary.md#gloo-and-nccl), the messenger for CPUs). How far from one process do they end?
 
-# %% tags=["nbval-check-output"]
+# %%
 def apart(a, b):
     """The largest difference between two lists of tensors."""
     return max((x - y).abs().max().item() for x, y in zip(a, b, strict=True))

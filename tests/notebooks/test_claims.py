@@ -295,6 +295,12 @@ CLAIMS = [
     ),
     Claim(
         "07",
+        "Equal to the last bits, which rounding takes",
+        "two = team.launch(my_part",
+        lambda t: t.count("True") == 2,
+    ),
+    Claim(
+        "07",
         "comes from the same machine with other programs on both cores, and there processes are far ahead",
         "plotting.bars(rates",
         lambda t: number(t, "two processes, one thread") > 2 * number(t, "one process, two threads"),
