@@ -407,14 +407,14 @@ checks.smoothed_discriminator(smoothed_discriminator)
 # Data around −1, fakes around 1, far from each other. The best D with labels 1 and 0, with 0.9 and 0, with 0.9 and 0.1:
 
 # %%
-x = torch.linspace(-3, 3, 301)
+x = torch.linspace(-1.5, 1.5, 301, dtype=torch.float64)
 p_data, p_g = (torch.exp(-((x - m) ** 2) / 0.18) for m in (-1.0, 1.0))
-best = lambda real, fake: (real * p_data + fake * p_g) / (p_data + p_g)
+logit = lambda real, fake: torch.log(real * p_data + fake * p_g) - torch.log((1 - real) * p_data + (1 - fake) * p_g)
 pairs = ((1, 0), (0.9, 0), (0.9, 0.1))
-plotting.curves(x, {f"labels {a:g} and {b:g}": torch.logit(best(a, b).clamp(1e-7, 1 - 1e-7)) for a, b in pairs}, xlabel="x", ylabel="logit of the best D")
+plotting.curves(x, {f"labels {real:g} and {fake:g}": logit(real, fake) for real, fake in pairs}, xlabel="x", ylabel="logit of the best D")
 
 # %% [markdown]
-# The logit, because the loss of G works through it. Smoothing the real label takes the top off: D = 0.9 where the data are, logit ln 9 = 2.2. On the way from the fakes to the data it still rises (the flat piece at the far end is rounding). With 0.1 for fakes it is level among them, at −2.2: no slope, no way home, and a fake that sits there is told to stay as it is. Smooth one side.
+# The logit, because the loss of G works through it. Smoothing the real label takes the top off: D = 0.9 where the data are, logit ln 9 = 2.2. From the fakes to the data it still rises all the way. With 0.1 for fakes it is level among them, at −2.2: no slope, no way home, and a fake that sits there is told to stay as it is. Smooth one side.
 #
 # ## A D that sees the batch
 # Collapse is invisible in one image. [Minibatch discrimination]({{docs}}/glossary.md#minibatch-discrimination) (Salimans et al. 2016, section 3.2) lets D see how close each image is to the others of its batch. f (N, A) are features inside D; a learned T (A, B, C) turns each row into B rows M of C numbers. For each of the B: o(x_i) is the sum over the other
@@ -485,7 +485,7 @@ plotting.curves(range(len(curves["I"])), curves, xlabel="step", ylabel="loss of 
 # %% [markdown]
 # <details><summary>Which is which: open it when you have chosen</summary>
 #
-# I is sound. II passes its logits through a sigmoid twice: it hardly moves, and can never fall below 1.006. III smooths both labels: it can never fall below 0.65, the entropy of 0.9 and 0.1 twice, and so short a run does not show that. IV sees data in [0, 1]: nothing in the curve has to show it; the histogram of pixels does.
+# I is sound. II passes its logits through a sigmoid twice: in the later half it lies flat near 2 ln 2, and it can never fall below 1.006. III smooths both labels: it can never fall below 0.65, the entropy of 0.9 and 0.1 twice, and so short a run does not show that. IV sees data in [0, 1]: nothing in the curve has to show it; the histogram of pixels does.
 #
 # </details>
 #

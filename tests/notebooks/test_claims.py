@@ -322,6 +322,12 @@ CLAIMS = [
     ),
     Claim(
         "05",
+        "Seeds of one recipe can differ more than two recipes do",
+        "by_seed = [evaluation",
+        lambda t: max(seeds := [int(n) for n in re.findall(r"\d+", t.split("good")[0])]) - min(seeds) > 5,
+    ),
+    Claim(
+        "05",
         "on the right G learns twenty times as fast as D",
         "beside(healthy=healthy",
         lambda t: number(t, "Step 600. Real points: ring of 8.") >= 7 and number(t[t.rindex("ring of 8.") :], "ring of 8.") <= 2,
@@ -461,3 +467,11 @@ def test_the_stored_output_shows_what_the_prose_says(claim):
     assert claim.prose in prose(claim.lesson)
     text = output(claim.lesson, claim.code)
     assert claim.holds(text), text
+
+
+def test_readme_tells_the_race_that_is_stored():
+    text = output("01", "plotting.bars(ladder")
+    told = (ROOT / "README.md").read_text(encoding="utf-8").split("**The ladder of lesson 01**")[1].split("\n\n")[0]
+    names = ("classic", "no dropout", "BatchNorm", "LeakyReLU", "no momentum", "calmer D", "R1", "averaged")
+    for name in names:
+        assert re.search(rf"\b{round(number(text, f'{name} '))}\b", told), name
