@@ -196,7 +196,7 @@ ul {{ columns: 2; margin: 0; padding-left: 5mm }} li {{ break-inside: avoid }} s
 
 @dataclass(frozen=True, repr=False)
 class Certificate:
-    """Which exercises were passed on this machine and when, as a page to print. It says what the checks noted, not who sat there."""
+    """Which exercises were passed on this machine and when, as a page to print. It tells what checks noted, not who sat there."""
 
     name: str = ""
 
