@@ -221,9 +221,9 @@ class _SharedBatchNorm(TorchFunctionMode):
                 running_mean.lerp_(mean, momentum)
                 running_var.lerp_(variance * (n / max(n - 1, 1)), momentum)
         scale = (variance + eps).rsqrt() if weight is None else (variance + eps).rsqrt() * weight
+        shift = -mean * scale if bias is None else bias - mean * scale
         shape = [1, -1] + [1] * (x.dim() - 2)
-        normal = (x.float() - mean.view(shape)) * scale.view(shape)
-        return (normal if bias is None else normal + bias.view(shape)).to(x.dtype)
+        return torch.addcmul(shift.view(shape), x.float(), scale.view(shape)).to(x.dtype)
 
 
 def asked() -> int:

@@ -321,6 +321,15 @@ CLAIMS = [
         ),
     ),
     Claim(
+        "07",
+        "The classifier's rule, rates × 4, does the worst",
+        "nearness[f",
+        lambda t: (
+            number(t, "batch 256, rates × 4") > 1.5 * max(number(t, f"batch {n}, rates × 1") for n in (64, 256))
+            and number(t, "batch 256, rates × 1") < 1.2 * number(t, "batch 64, rates × 1")
+        ),
+    ),
+    Claim(
         "05",
         "Seeds of one recipe can differ more than two recipes do",
         "by_seed = [evaluation",
