@@ -7,6 +7,8 @@ from torch import Tensor
 from gan_course import UserError
 from gan_course.data.images import Images
 
+BLOCK = 256  # conditions are made so many at a time, always: number i depends on its seed and on nothing else
+
 
 def edges(x: Tensor) -> Tensor:
     """Brightest minus darkest pixel of each 3×3 neighbourhood, of the channel where it is largest: white outlines on black."""
@@ -72,7 +74,7 @@ def condition(name: str):
 def conditions(name: str, images: Images, n: int, seed: int = 0) -> Tensor:
     """The conditions (n, C, H, W) in [-1, 1] of the first n images, which begin again where there are fewer.
 
-    Those of a seed are always the same. UserError for an unknown name, and for data that has no such conditions.
+    Number i of a seed is the same for every n. UserError for an unknown name, and for data that has no such conditions.
     """
     made = condition(name)
     if len(images.shape) != 3:
@@ -82,7 +84,8 @@ def conditions(name: str, images: Images, n: int, seed: int = 0) -> Tensor:
     device = images.data.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        return made(images.batch(torch.arange(n, device=device) % len(images)))
+        every = torch.arange(-(-n // BLOCK) * BLOCK, device=device) % len(images)
+        return torch.cat([made(images.batch(index)) for index in every.split(BLOCK)])[:n]
 
 
 def triptychs(name: str, images: Images, kept: Tensor, seed: int = 0) -> Tensor:
