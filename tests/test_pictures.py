@@ -11,7 +11,7 @@ from gan_course import UserError, data, models
 from gan_course.__main__ import main
 from gan_course.data import CONDITIONS, conditions, triptychs
 from gan_course.sampling import Asked, sample
-from gan_course.training import ConditionalTrainer, PictureTrainer, Trainer, checkpoint, recipe, trainer_of
+from gan_course.training import RECIPES, ConditionalTrainer, PictureTrainer, Trainer, checkpoint, recipe, trainer_of
 
 THIN = {"generator": {"widths": (4, 4, 4)}, "discriminator": {"widths": (4, 4)}, "batch_size": 16}
 NAMES = ("edges-mnist", "halves-mnist", "strokes-mnist", "colour-cifar10")
@@ -149,9 +149,11 @@ def test_what_cannot_be_is_one_line(digits):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures") / "run"
-    command = ["train", "strokes-mnist", "--data", "digits", "--precision", "fp32", "--l1", "7", "--out", str(folder)]
-    assert main([*command, "--steps", "20"]) == 0
-    assert main([*command, "--steps", "40", "--resume"]) == 0
+    command = ["train", "thin", "--data", "digits", "--precision", "fp32", "--l1", "7", "--out", str(folder)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RECIPES, "thin", recipe("strokes-mnist").vary(name="thin", **THIN))
+        assert main([*command, "--steps", "20"]) == 0
+        assert main([*command, "--steps", "40", "--resume"]) == 0
     return folder
 
 
