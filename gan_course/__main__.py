@@ -231,28 +231,6 @@ def _generator(name: str):
     return G, G.card["data"].split(",")[0]
 
 
-def _classes(G, asked: str | None) -> list[int]:
-    """Class indices that --classes asks for: names, indices and ranges of them, such as 3 or 0-9 or cat,dog; all without it."""
-    from gan_course import sampling
-
-    names = sampling.class_names(G)
-    n = len(names)
-    if not asked:
-        return list(range(n))
-    if not n:
-        raise UserError("this generator knows no classes; leave --classes out")
-    wanted = []
-    for part in asked.split(","):
-        low, high = part.split("-", 1) if "-" in part else (part, part)
-        if part in names:
-            wanted.append(names.index(part))
-        elif low.isdecimal() and high.isdecimal() and int(low) <= int(high) < n:
-            wanted += range(int(low), int(high) + 1)
-        else:
-            raise UserError(f"no class {part!r}; there are 0 to {n - 1}: {', '.join(names)}")
-    return wanted
-
-
 def sample(args) -> None:
     import numpy as np
 
@@ -263,7 +241,7 @@ def sample(args) -> None:
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
     writable(out.parent)
     G, trained_on = _generator(args.generator)
-    wanted = _classes(G, args.classes)
+    wanted = sampling.wanted_classes(G, args.classes)
     n = args.n or (8 * len(wanted) if args.classes else 64)
     y = sampling.in_turn(wanted, n) if wanted else None
     if G.condition:
@@ -302,7 +280,7 @@ def _evaluate(args, us) -> None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     size = G.image_shape[-1]
     images, n = data.load(name, size=size), args.n
-    wanted = _classes(G, None)
+    wanted = sampling.wanted_classes(G)
     y = asked = sampling.in_turn(wanted, n) if wanted else None
     if G.condition:
         test = data.load(name, split="test", size=size)
