@@ -110,6 +110,7 @@ class DrawingPad(Controls):
             part.layout = {"grid_area": "pad", "margin": "0", "width": "100%"}
         pad = W.GridBox([self._ground, hand], layout={"grid_template_areas": '"pad"', "width": f"{SIDE}px", "max_width": "100%"})
         self._output.layout = {"width": f"{SIDE}px", "max_width": "100%", "margin": "0"}
+        self._output.add_class("gan-course-made")
         buttons = [
             button("Undo", "Take the last stroke away", self.undo),
             button("Clear", "Take all strokes away", self.clear),
