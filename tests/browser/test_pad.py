@@ -1,4 +1,4 @@
-"""The drawing pad in a real browser: the mouse, a finger, the arrow keys; undone, cleared; both themes."""
+"""The drawing pad in a real browser: the mouse, the arrow keys; undone, cleared; both themes."""
 
 import re
 
