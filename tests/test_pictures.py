@@ -77,15 +77,16 @@ def test_both_networks_use_what_they_are_told(shape):
 
 
 def test_each_part_of_a_step_sees_its_pair(digits, monkeypatch):
-    """D is asked about the real image, and about the fake, each with the condition of that very image."""
+    """D is asked about the real image, and about the fake, each with its own condition. This G gives back what it is given."""
     run = PictureTrainer(recipe("halves-mnist").vary(**THIN), digits, precision="fp32")
     asked = []
     logits = type(run.D)._logits
     monkeypatch.setattr(type(run.D), "_logits", lambda D, x, y, parts=1: asked.append((x, y)) or logits(D, x, y, parts))
+    monkeypatch.setattr(type(run.G), "forward", lambda G, z, y: y + 0 * sum(p.sum() for p in G.parameters()))
     run.substep("both")
     (both, y_d), (x_fake, y_g) = asked
     assert torch.equal(y_d[:16], CONDITIONS["left"](both[:16])) and torch.equal(y_d[:16], y_d[16:])
-    assert y_g.shape == x_fake.shape and not torch.equal(y_g, y_d[:16])
+    assert torch.equal(both[16:], y_d[16:]) and torch.equal(x_fake, y_g) and not torch.equal(y_g, y_d[:16])
 
 
 def test_the_l1_term_reaches_g_with_its_weight(digits):

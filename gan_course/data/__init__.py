@@ -1,6 +1,6 @@
 """Data sets: `load("mnist")` gives `Images`, `points("ring")` gives `Points`; all on one device, with batches in [-1, 1]."""
 
-from gan_course.data.conditions import CONDITIONS, condition, conditions, triptychs
+from gan_course.data.conditions import CONDITIONS, condition, conditions, traced, triptychs
 from gan_course.data.images import Images, denormalise, mirror_half, normalise
 from gan_course.data.load import available, load
 from gan_course.data.points import Points, points
@@ -19,5 +19,6 @@ __all__ = [
     "normalise",
     "points",
     "stack",
+    "traced",
     "triptychs",
 ]

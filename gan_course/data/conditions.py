@@ -93,3 +93,19 @@ def triptychs(name: str, images: Images, kept: Tensor, seed: int = 0) -> Tensor:
     n = len(kept)
     truth = images.data[torch.arange(n, device=images.data.device) % len(images)]
     return torch.cat([images.kept(conditions(name, images, n, seed)).to(kept), kept, truth.to(kept)], 3)
+
+
+def traced(lines: list[list[tuple[float, float]]], shape: tuple[int, int, int], pen: float = 2.0) -> Tensor:
+    """A picture (1, C, H, W) of lines drawn by hand, white on black, as `strokes` gives it: a condition for G.
+
+    lines: each a list of points (x, y) in pixels from the upper left corner; a single point is a dot. pen: its width in pixels.
+    """
+    y = -torch.ones(1, *shape)
+    if ends := [(line[max(0, i - 1)], line[i]) for line in lines for i in range(min(1, len(line) - 1), len(line))]:
+        a, b = torch.tensor(ends).unbind(1)  # (S, 2)
+        rows, columns = (torch.arange(n) + 0.5 for n in shape[1:])
+        pixels = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), 2)[:, :, None]  # (H, W, 1, 2)
+        along = ((pixels - a) * (b - a)).sum(3) / (b - a).square().sum(1).clamp_min(1e-12)
+        nearest = a + along.clamp(0, 1)[..., None] * (b - a)
+        y[..., ((pixels - nearest).square().sum(3) <= (pen / 2) ** 2).any(2)] = 1
+    return y
