@@ -1,4 +1,4 @@
-"""`python -m gan_course info | train | compare | sample | evaluate | classifier | diagnose | bench | grade`."""
+"""`python -m gan_course info | train | compare | sample | evaluate | classifier | diagnose | bench | certificate | grade`."""
 
 import contextlib
 import dataclasses
@@ -386,6 +386,14 @@ def bench(args) -> None:
     print(json.dumps({"cases": cases}) if args.json else "\n".join(map(benchmark.table, cases)))
 
 
+def certificate(args) -> None:
+    from gan_course import progress
+
+    made = progress.certificate(args.name)
+    made.save(args.out)
+    print(f"{args.out}: {made}; open it in a browser and print it")
+
+
 def grade(args) -> None:
     from gan_course import grading
 
@@ -404,7 +412,7 @@ def grade(args) -> None:
     grading.write_csv(rows, file)
 
 
-COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, diagnose, classifier, bench, grade)}
+COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, diagnose, classifier, bench, certificate, grade)}
 
 if __name__ == "__main__":
     sys.exit(main())
