@@ -130,6 +130,17 @@ LESSONS = {
             },
         ),
         Lesson(
+            name="06_conditional_gans",
+            title="Conditional GANs",
+            what="tell both networks what to draw, ask for it, score and fool the answer, and find where a label gets lost",
+            minutes={"smoke": 0.5, "cpu": 4, "gpu": 5},
+            budgets={
+                "smoke": Budget(images=1_000, steps=20, rung_steps=10, n_eval=800),
+                "cpu": Budget(images=10_000, steps=600, rung_steps=300, n_eval=3_000),
+                "gpu": Budget(steps=5_000, rung_steps=600),
+            },
+        ),
+        Lesson(
             name="07_past_one_gpu",
             title="Past one GPU",
             what="measure what a step costs, average gradients by hand, train in several processes, and work out 64 GPUs on paper",

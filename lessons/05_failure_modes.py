@@ -679,4 +679,4 @@ widgets.Playground(data="drawn")
 # - Jolicoeur-Martineau 2019, *The relativistic discriminator*, [arXiv:1807.00734](https://arxiv.org/abs/1807.00734)
 # - Huang et al. 2024, *The GAN is dead; long live the GAN!*, [arXiv:2501.05441](https://arxiv.org/abs/2501.05441): the table on stacked MNIST
 #
-# **Next:** lesson 06 tells G what to draw.
+# **Next:** [lesson 06](06_conditional_gans.ipynb) tells G what to draw.
