@@ -100,6 +100,9 @@ def parser(commands: dict) -> argparse.ArgumentParser:
     sub.add_argument("--steps", type=COUNT, help="steps since the start of the run")
     sub.add_argument("--seconds", type=SECONDS, help="seconds of training since the start of the run")
     sub.add_argument("--batch-size", type=COUNT, help="default: the recipe's")
+    sub.add_argument(
+        "--l1", type=_between(float, 0, 10**6), help="weight of the L1 term, for a picture as condition (default: the recipe's)"
+    )
     common(sub, "--precision", "--device")
     sub.add_argument("--out", type=_place, required=True, help="the run's folder")
     sub.add_argument("--resume", action="store_true", help="go on with the run in --out")
@@ -162,8 +165,8 @@ def parser(commands: dict) -> argparse.ArgumentParser:
     common(sub, "--json")
 
     sub = command("certificate", "A page to print (HTML) of the exercises that the checks noted on this machine.")
-    sub.add_argument("--out", type=_place, required=True, help="FILE.html")
-    sub.add_argument("--name", type=_name, default="", help="what stands at its top; nothing checks it (default: nothing)")
+    sub.add_argument("--out", type=_place, default="certificate.html", help="default: certificate.html")
+    sub.add_argument("--name", type=_name, help="what stands at its top; nothing checks it (default: nothing)")
 
     sub = command("grade", "Grade a folder of submitted notebooks: one row a submission, one column an exercise.")
     sub.add_argument("folder", type=_place, help="the submissions, at any depth; the file name or the cells say of which lesson")

@@ -24,15 +24,17 @@ def sample(
 ) -> Tensor:
     """n samples of a generator from z ~ N(0, 1) on its device: images as uint8 (n, C, H, W), points as float32 (n, 2).
 
-    Sample i of a seed is the same to the last bit whatever n is. y: the class asked for, a number or (n,) class indices.
+    Sample i of a seed is the same to the last bit whatever n is. y: what is asked for: a class, (n,) class indices, or
+    pictures (n, C, H, W) in [-1, 1].
     keep: network's output → what is kept, of the data set that G learned (`Images.kept`); default: for data in [-1, 1].
     team: processes that share the work, all of which call this and get all samples.
     Raises UserError if a sample holds NaN or infinite values: as bytes they would pass for black.
     """
     whole = -(-n // BLOCK) * BLOCK
     if y is not None:
-        y = torch.as_tensor(y).expand(n)
-        y = torch.cat([y, y[-1:].expand(whole - n)])
+        y = torch.as_tensor(y)
+        y = y.expand(n, *y.shape[1:])
+        y = torch.cat([y, y[-1:].expand(whole - n, *y.shape[1:])])
     return draw(G, noise(whole, G.noise_dim, seed), y, keep, team=team)[:n]
 
 
@@ -45,7 +47,7 @@ def draw(
     check: bool = True,
     team: Team = ALONE,
 ) -> Tensor:
-    """What G makes of z (N, noise_dim), and of the classes y (N,) where it takes some, as `sample` keeps it."""
+    """What G makes of z (N, noise_dim), and of the conditions y (N, …) where it takes some, as `sample` keeps it."""
     device = next(G.parameters()).device
 
     def block(i: int) -> Tensor:
@@ -71,6 +73,26 @@ def in_turn(classes: Iterable[int], n: int) -> Tensor:
 def class_names(G: nn.Module) -> tuple[str, ...]:
     """The classes that a generator can be asked for, by the names that its file gives or by number; () where it takes none."""
     return getattr(G, "classes", ()) or tuple(map(str, range(getattr(G, "n_classes", 0))))
+
+
+def wanted_classes(G: nn.Module, asked: str | None = None) -> list[int]:
+    """Class indices that a text asks for: names, indices and ranges, such as 3 or 0-9 or cat,dog; all without one. UserError."""
+    names = class_names(G)
+    n = len(names)
+    if not asked:
+        return list(range(n))
+    if not n:
+        raise UserError("this generator knows no classes; leave --classes out")
+    wanted = []
+    for part in asked.split(","):
+        low, high = part.split("-", 1) if "-" in part else (part, part)
+        if part in names:
+            wanted.append(names.index(part))
+        elif low.isdecimal() and high.isdecimal() and int(low) <= int(high) < n:
+            wanted += range(int(low), int(high) + 1)
+        else:
+            raise UserError(f"no class {part!r}; there are 0 to {n - 1}: {', '.join(names)}")
+    return wanted
 
 
 class Asked(nn.Module):
