@@ -50,6 +50,11 @@ EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order
         "my_part": "a part of the batch", "average_gradients": "the average gradient", "stop_together": "stopping together",
         "all_reduce_seconds": "what the messages cost",
     },
+    "08": {
+        "roc_area": "the area under a ROC curve", "straight_through": "a letter forward, a slope backward",
+        "flow_loss": "the loss of a flow", "euler": "walking along a flow", "fair_tables": "what is unfair here",
+        "application_myths": "true or measured otherwise, again",
+    },
 }  # fmt: skip
 TITLES = {name: title for exercises in EXERCISES.values() for name, title in exercises.items()}
 

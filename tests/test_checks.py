@@ -14,7 +14,14 @@ from torch import nn
 from gan_course import checks, models, progress
 
 EVERY = [getattr(checks, name) for name in progress.TITLES]
-QUIZZES = (checks.activation_myths, checks.fair_comparisons, checks.which_score_tells, checks.failure_myths)
+QUIZZES = (
+    checks.activation_myths,
+    checks.fair_comparisons,
+    checks.which_score_tells,
+    checks.failure_myths,
+    checks.fair_tables,
+    checks.application_myths,
+)
 
 
 def name(x):
@@ -83,6 +90,8 @@ STUBS = {
     checks.fair_comparisons: [dict.fromkeys(checks.PAIRS, ...)],
     checks.which_score_tells: [dict.fromkeys(checks.CULPRITS, ...)],
     checks.failure_myths: [dict.fromkeys(checks.FAILURE_MYTHS, ...)],
+    checks.fair_tables: [dict.fromkeys(checks.TABLES, ...)],
+    checks.application_myths: [dict.fromkeys(checks.APPLICATION_MYTHS, ...)],
     checks.mended_loop: [clinic.LOOP_ILL],
     checks.mended_networks: [clinic.NETS_ILL],
     checks.mended_step: [steps.whole(*steps.LEFT)],
@@ -114,9 +123,8 @@ def test_a_check_leaves_random_numbers_alone(answer):
 
 @pytest.mark.parametrize("check", QUIZZES, ids=name)
 def test_flipping_one_answer_after_the_other_tells_nothing(check):
-    questions = next(
-        table for table in (checks.MYTHS, checks.PAIRS, checks.CULPRITS, checks.FAILURE_MYTHS) if set(table) == set(_right(check))
-    )
+    tables = (checks.MYTHS, checks.PAIRS, checks.CULPRITS, checks.FAILURE_MYTHS, checks.TABLES, checks.APPLICATION_MYTHS)
+    questions = next(table for table in tables if set(table) == set(_right(check)))
     right = _right(check)
     choices = set(right.values())
     said = {check(dict(zip(right, guess, strict=True))).message for guess in itertools.product(choices, repeat=len(right))}
