@@ -44,7 +44,7 @@ def roc_area(answer) -> Verdict:
 def _letters():
     """Logits (4, 5, 6) with a gradient, uniform draws, τ, and what a gradient is taken of."""
     rng = torch.Generator().manual_seed(3)
-    logits = torch.randn(4, 5, 6, generator=rng).requires_grad_(True)
+    logits = (0.7 * torch.randn(4, 5, 6, generator=rng)).requires_grad_(True)
     return logits, torch.rand(4, 5, 6, generator=rng) * 0.96 + 0.02, 0.4, torch.randn(4, 5, 6, generator=rng)
 
 

@@ -54,9 +54,8 @@ class Temperature(Controls):
 
     def _figure(self) -> plotting.Figure:
         shares = {"probabilities": torch.softmax(self.logits, 0)[:, None], "draws": self.draws().T}
-        words = {
-            name: [[f"{self.letters[i]} {v:.0%}" for v in line] for i, line in enumerate(x.tolist())] for name, x in shares.items()
-        }
+        named = lambda rows: [[f"{letter} {v:.0%}" for v in row] for letter, row in zip(self.letters, rows, strict=True)]  # noqa: E731
+        words = {name: named(x.tolist()) for name, x in shares.items()}
         none = {name: torch.zeros(x.shape) for name, x in shares.items()}
         alt = f"Shares of the letters {', '.join(self.letters)} in {DRAWS} draws. {self._told()}."
-        return plotting.cells({name: x for name, x in shares.items()}, none, words, alt)
+        return plotting.cells(shares, none, words, alt)
