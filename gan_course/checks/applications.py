@@ -245,7 +245,7 @@ APPLICATION_MYTHS = {
     "Samples of a generator hold no information about single training images": (False, "of the one that memorised, distances tell its training images from others"),
     "A detector that finds all fakes of one generator finds those of another": (False, "measured on four kinds of fakes"),
     "Through argmax no gradient reaches G": (True, "its output has no gradient at all"),
-    "For short words, counting pairs of letters is a baseline that has to be beaten": (True, "a table of counts wrote more real words that were not in its list"),
+    "For short words, counting pairs of letters is a baseline that has to be beaten": (True, "a table of counts wrote more words than the GAN"),
     "A flow gets better with more steps of sampling, at the same training": (True, "1, 10 and 50 steps of the same network"),
     "One step of sampling is enough for a flow that was trained as here": (False, "one step leads to the mean of where the points go"),
 }  # fmt: skip
