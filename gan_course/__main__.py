@@ -1,4 +1,4 @@
-"""`python -m gan_course info | train | compare | sample | evaluate | classifier | diagnose | bench | grade`."""
+"""`python -m gan_course info | train | compare | sample | evaluate | classifier | diagnose | bench | certificate | grade`."""
 
 import contextlib
 import dataclasses
@@ -251,28 +251,6 @@ def _generator(name: str):
     return G, G.card["data"].split(",")[0]
 
 
-def _classes(G, asked: str | None) -> list[int]:
-    """Class indices that --classes asks for: names, indices and ranges of them, such as 3 or 0-9 or cat,dog; all without it."""
-    from gan_course import sampling
-
-    names = sampling.class_names(G)
-    n = len(names)
-    if not asked:
-        return list(range(n))
-    if not n:
-        raise UserError("this generator knows no classes; leave --classes out")
-    wanted = []
-    for part in asked.split(","):
-        low, high = part.split("-", 1) if "-" in part else (part, part)
-        if part in names:
-            wanted.append(names.index(part))
-        elif low.isdecimal() and high.isdecimal() and int(low) <= int(high) < n:
-            wanted += range(int(low), int(high) + 1)
-        else:
-            raise UserError(f"no class {part!r}; there are 0 to {n - 1}: {', '.join(names)}")
-    return wanted
-
-
 def sample(args) -> None:
     import numpy as np
 
@@ -283,7 +261,7 @@ def sample(args) -> None:
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
     writable(out.parent)
     G = _generator(args.generator)[0]
-    wanted = _classes(G, args.classes)
+    wanted = sampling.wanted_classes(G, args.classes)
     n = args.n or (8 * len(wanted) if args.classes else 64)
     images = sampling.sample(G, n, args.seed, sampling.in_turn(wanted, n) if wanted else None)
     columns = len(wanted) if args.classes and len(wanted) > 1 else max(1, round(n**0.5))
@@ -317,7 +295,7 @@ def _evaluate(args, us) -> None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     size = G.image_shape[-1]
     images = data.load(name, size=size)
-    wanted = _classes(G, None)
+    wanted = sampling.wanted_classes(G)
     y = sampling.in_turn(wanted, args.n) if wanted else None
     fake = sampling.sample(G, args.n, args.seed, y, team=us)
     if modes := _modes(images):
@@ -386,6 +364,14 @@ def bench(args) -> None:
     print(json.dumps({"cases": cases}) if args.json else "\n".join(map(benchmark.table, cases)))
 
 
+def certificate(args) -> None:
+    from gan_course import progress
+
+    made = progress.certificate(args.name)
+    made.save(args.out)
+    print(f"{args.out}: {made}; open it in a browser and print it")
+
+
 def grade(args) -> None:
     from gan_course import grading
 
@@ -404,7 +390,7 @@ def grade(args) -> None:
     grading.write_csv(rows, file)
 
 
-COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, diagnose, classifier, bench, grade)}
+COMMANDS = {f.__name__: f for f in (info, train, compare, sample, evaluate, diagnose, classifier, bench, certificate, grade)}
 
 if __name__ == "__main__":
     sys.exit(main())

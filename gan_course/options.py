@@ -161,6 +161,10 @@ def parser(commands: dict) -> argparse.ArgumentParser:
     sub.add_argument("--seconds", type=SECONDS, default=3.0, help="per loop and round")
     common(sub, "--json")
 
+    sub = command("certificate", "A page to print (HTML) of the exercises that the checks noted on this machine.")
+    sub.add_argument("--out", type=_place, required=True, help="FILE.html")
+    sub.add_argument("--name", type=_name, default="", help="what stands at its top; nothing checks it (default: nothing)")
+
     sub = command("grade", "Grade a folder of submitted notebooks: one row a submission, one column an exercise.")
     sub.add_argument("folder", type=_place, help="the submissions, at any depth; the file name or the cells say of which lesson")
     sub.add_argument("--csv", type=_place, required=True, help="the table")

@@ -1,4 +1,4 @@
-"""Which exercises were passed on this machine: one small file of the user's, written by the checks, deletable at any time.
+"""Which exercises were passed on this machine, and when: one small file of the user's, written by checks, deletable at any time.
 
 The file is `progress.json` in the cache folder of the data sets, or where `GAN_COURSE_PROGRESS` says; `GAN_COURSE_PROGRESS=off`
 records nothing. Grading (`GAN_COURSE_GRADE=1`) never records, tests and CI only where they name a file.
@@ -7,12 +7,15 @@ records nothing. Grading (`GAN_COURSE_GRADE=1`) never records, tests and CI only
 import html
 import json
 import os
+import platform
 from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock
 
-from gan_course import scale
+from gan_course import UserError, __version__, files, scale
 from gan_course.data.download import cache
 from gan_course.settings import place
 
@@ -70,14 +73,21 @@ def file() -> Path | None:
     return None if tested else cache() / "progress.json"
 
 
-def done() -> set[str]:
-    """Names of the exercises passed so far; empty where there is no file, or none that can be read. Never raises."""
+def dates() -> dict[str, str]:
+    """Exercise → the day (ISO) of its first pass, "" where only the pass is known; {} where there is no file, or none that can be
+    read. Never raises."""
     try:
         path = file()
-        kept = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else []
-        return {name for name in kept if name in TITLES} if isinstance(kept, list) else set()
+        kept = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
+        kept = dict.fromkeys(kept, "") if isinstance(kept, list) else kept  # what earlier versions wrote
+        return {name: day for name, day in kept.items() if name in TITLES and isinstance(day, str)}
     except Exception:  # damaged, not text, not ours to read: as good as none
-        return set()
+        return {}
+
+
+def done() -> set[str]:
+    """Names of the exercises passed so far; empty where nothing is recorded. Never raises."""
+    return set(dates())
 
 
 def record(exercise: str) -> None:
@@ -88,7 +98,7 @@ def record(exercise: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock"), timeout=2):  # another notebook may write too
             aside = path.with_suffix(".new")
-            aside.write_text(json.dumps(sorted(done() | {exercise})), encoding="utf-8")
+            aside.write_text(json.dumps(dates() | {exercise: date.today().isoformat()}, indent=1), encoding="utf-8")
             aside.replace(path)
     except Exception:
         return
@@ -172,3 +182,68 @@ class Overview:
 def overview(minutes: dict[str, dict[str, float | None]]) -> Overview:
     """The lessons with the minutes that they take here, what is done of each, and where to go on."""
     return Overview(minutes)
+
+
+PAPER = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>The GAN course: exercises done</title>
+<style>
+@page {{ size: A4; margin: 15mm }}
+body {{ font: 10.5pt/1.4 Georgia, serif; max-width: 180mm; margin: 8mm auto; padding: 0 5mm; color: #1a1a1a; background: #fff }}
+main {{ border: 2px solid #0072B2; padding: 6mm 10mm }}
+h1 {{ font-size: 20pt; margin: 0 0 2mm }} h2 {{ font-size: 11.5pt; margin: 3mm 0 1mm; break-after: avoid }}
+ul {{ columns: 2; margin: 0; padding-left: 5mm }} li {{ break-inside: avoid }} small {{ color: #444 }}
+</style></head><body><main>
+{body}
+</main></body></html>
+"""
+
+
+@dataclass(frozen=True, repr=False)
+class Certificate:
+    """Which exercises were passed on this machine and when, as a page to print. It tells what checks noted, not who sat there."""
+
+    name: str = ""
+
+    def body(self) -> str:
+        """The page between its frame's lines, as HTML."""
+        passed = dates()
+        name = html.escape(self.name.encode("utf-8", "replace").decode())
+        told = [f"<p>{name}</p>"] if name.strip() else []
+        told += [f"<p><strong>{len(passed)} of {len(TITLES)} exercises passed</strong></p>"]
+        for lesson in scale.LESSONS.values():
+            titles = of_lesson(lesson.number)
+            if right := [name for name in titles if name in passed]:
+                told += [f"<h2>{lesson.number} {html.escape(lesson.title)}: {len(right)} of {len(titles)}</h2>", "<ul>"]
+                told += [f"<li>{html.escape(titles[name])} <small>{html.escape(passed[name])}</small></li>" for name in right]
+                told += ["</ul>"]
+        versions = f"GAN course {__version__}, torch {version('torch')}, Python {platform.python_version()}"
+        limits = "Made from what the course's checks noted on one machine. It says what was passed there and when, and not by whom."
+        told += [f"<p><small>Printed on {date.today().isoformat()}. {versions}.<br>{limits}</small></p>"]
+        return "<h1>The GAN course: exercises done</h1>\n" + "\n".join(told)
+
+    def save(self, path) -> Path:
+        """Write the page as one HTML file that loads nothing else. UserError where it cannot be written."""
+        path = place(path)
+        try:
+            files.replace(path, lambda aside: aside.write_text(PAPER.format(body=self.body()), encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+        return path
+
+    def __repr__(self) -> str:
+        return f"certificate: {len(done())} of {len(TITLES)} exercises passed"
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {
+            "text/plain": repr(self),
+            "text/html": f'<div style="border:2px solid #0072B2;padding:8px 24px">{self.body()}</div>',
+        }
+
+
+def certificate(name: str = "") -> Certificate:
+    """A page of the exercises done, to look at in a notebook, or to print: `progress.certificate("…").save("certificate.html")`.
+
+    name: whatever is to stand at its top; nothing checks it.
+    """
+    return Certificate(name)

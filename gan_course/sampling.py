@@ -73,6 +73,26 @@ def class_names(G: nn.Module) -> tuple[str, ...]:
     return getattr(G, "classes", ()) or tuple(map(str, range(getattr(G, "n_classes", 0))))
 
 
+def wanted_classes(G: nn.Module, asked: str | None = None) -> list[int]:
+    """Class indices that a text asks for: names, indices and ranges, such as 3 or 0-9 or cat,dog; all without one. UserError."""
+    names = class_names(G)
+    n = len(names)
+    if not asked:
+        return list(range(n))
+    if not n:
+        raise UserError("this generator knows no classes; leave --classes out")
+    wanted = []
+    for part in asked.split(","):
+        low, high = part.split("-", 1) if "-" in part else (part, part)
+        if part in names:
+            wanted.append(names.index(part))
+        elif low.isdecimal() and high.isdecimal() and int(low) <= int(high) < n:
+            wanted += range(int(low), int(high) + 1)
+        else:
+            raise UserError(f"no class {part!r}; there are 0 to {n - 1}: {', '.join(names)}")
+    return wanted
+
+
 class Asked(nn.Module):
     """A conditional generator that is always asked for the same: takes z alone, as an unconditional one does.
 

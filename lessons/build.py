@@ -32,6 +32,7 @@ LESSONS = Path(__file__).resolve().parent
 ROOT = LESSONS.parent
 VERSIONS = {"notebooks": "solution", "notebooks/solutions": "stub"}  # folder → the tag that is left out there
 START = "start"  # the page that `make lab` opens: no lesson, and it has no solutions
+PROJECTS = "notebooks/projects"  # of lessons/project_*.py, which have no solutions either
 COMPARED = "nbval-check-output"
 LIVE = (
     "application/vnd.jupyter.widget-view+json"  # belongs to the kernel that showed it; stored, it is an error message on every page
@@ -60,14 +61,19 @@ def lessons() -> list[str]:
     return sorted(p.stem for p in LESSONS.glob("[0-9][0-9]_*.py"))
 
 
+def projects() -> list[str]:
+    """The project's template and its worked examples."""
+    return sorted(p.stem for p in LESSONS.glob("project_*.py"))
+
+
 def pages() -> list[str]:
-    """The lessons, and the start page where there is one."""
-    return lessons() + [p.stem for p in LESSONS.glob(f"{START}.py")]
+    """The lessons, the start page where there is one, the project's notebooks."""
+    return lessons() + [p.stem for p in LESSONS.glob(f"{START}.py")] + projects()
 
 
 def folders(name: str) -> list[str]:
     """Where the versions of a page stand, the one with answers first."""
-    return ["notebooks"] if name == START else list(reversed(VERSIONS))
+    return ["notebooks"] if name == START else [PROJECTS] if name in projects() else list(reversed(VERSIONS))
 
 
 def heading(name: str) -> str:
@@ -222,7 +228,7 @@ def build(name: str, folder: str) -> nbformat.NotebookNode:
         "{{docs}}": relative("docs", folder),
         **figures(name),
     }
-    notebook, _ = TagRemovePreprocessor(remove_cell_tags={VERSIONS[folder]}).preprocess(notebook, {})
+    notebook, _ = TagRemovePreprocessor(remove_cell_tags={VERSIONS.get(folder, "")}).preprocess(notebook, {})
     learners, seen = folder == "notebooks", set()  # a learner's verdict changes with the answer: it is not compared
     for cell in notebook.cells:
         bootstrap = cell.source == PLACEHOLDER

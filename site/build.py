@@ -38,6 +38,7 @@ STAND_IN = "The picture of these controls."  # text/plain of the picture that a 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LINK = re.compile(r'\]\(([^)\s]+)(\s+"[^"]*")?\)')
 FIRST = ("docs/glossary", "docs/cheat-sheet")  # of what is to look up
+ELSEWHERE = ("docs/INSTRUCTORS.md", "docs/project.md")  # what has its place in the contents by hand (index.md)
 FENCE = re.compile(r"(?ms)^(```.*?^```|    \S.*?$)")
 
 
@@ -68,6 +69,9 @@ def pages() -> list[str]:
     """What the site shows of the repository: paths."""
     folders = ["notebooks"] + ["notebooks/solutions"] * solutions()
     notebooks = [f"{folder}/{name}.ipynb" for folder in folders for name in lessons()]
+    notebooks += [
+        f"{course.PROJECTS}/{name}.ipynb" for name in course.projects() if (ROOT / course.PROJECTS / f"{name}.ipynb").exists()
+    ]
     return notebooks + [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -236,10 +240,11 @@ def lay_out(source: Path) -> None:
     for picture in (ROOT / "docs").glob("*.png"):
         shutil.copy(picture, source / "docs")
     shutil.copy(ROOT / "docs" / "playground.png", source / "_static")
-    lists = {folder: [p.removesuffix(".ipynb") for p in pages() if os.path.dirname(p) == folder] for folder in course.VERSIONS}
+    folders = [*course.VERSIONS, course.PROJECTS]
+    lists = {folder: [p.removesuffix(".ipynb") for p in pages() if os.path.dirname(p) == folder] for folder in folders}
     answers = "\n".join(lists["notebooks/solutions"])
     answers = answers and f"\n```{{toctree}}\n:hidden:\n:caption: Solutions\n\n{answers}\n```\n"
-    looked_up = [p.removesuffix(".md") for p in pages() if p.startswith("docs/") and p != "docs/INSTRUCTORS.md"]
+    looked_up = [p.removesuffix(".md") for p in pages() if p.startswith("docs/") and p not in ELSEWHERE]
     values = {
         "intro": intro,
         "lessons": lesson_table(),
@@ -249,6 +254,7 @@ def lay_out(source: Path) -> None:
         "lesson_pages": "\n".join(lists["notebooks"]),
         "docs_pages": "\n".join(sorted(looked_up, key=lambda page: (page not in FIRST, page))),
         "solutions": answers,
+        "project_pages": "\n".join(sorted(lists[course.PROJECTS], key=lambda page: ("template" not in page, page))),
         "contents": contents(),
     }
     for name in ("index.md", "contents.md", "versions.md", "404.md"):

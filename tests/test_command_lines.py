@@ -28,6 +28,7 @@ COMMAND_LINES = {  # short ones that work, so that one value at a time is the on
     "diagnose": ["history.csv", "--data=digits", "--loss=hinge"],
     "classifier": ["digits", "--epochs=1", "--out=kept"],
     "bench": ["mlp-classic", "--data=digits", "--rounds=1", "--seconds=0.001"],
+    "certificate": ["--out=a.html", "--name=a"],
     "grade": [".", "--csv=a.csv"],
 }
 

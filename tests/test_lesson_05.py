@@ -1,31 +1,27 @@
 """Lesson 05: what its games show on several seeds, and the controls that it brings."""
 
 import re
-from pathlib import Path
 
-import jupytext
 import pytest
 import torch
+from mistakes.clinic import CELLS, WARDS
 
-from gan_course import checks, progress, widgets
+from gan_course import progress, widgets
 from gan_course.checks.clinic import LOOP, NETWORKS
 from gan_course.widgets.portrait import STEPS, way
 
-CELLS = jupytext.read(Path(__file__).resolve().parents[1] / "lessons" / "05_failure_modes.py").cells
 
-
-def lesson(name=None, tag=None, starts=""):
-    """Source of the one cell of that name and tag, or that starts so."""
-    found = [c.source for c in CELLS if (name is None or c.metadata.get("name") == name) and c.source.startswith(starts)
-             and (tag is None or tag in c.metadata.get("tags", []))]  # fmt: skip
-    return found[0]
+def lesson(starts: str) -> str:
+    """Source of the cell that starts so."""
+    (source,) = [c.source for c in CELLS if c.source.startswith(starts)]
+    return source
 
 
 @pytest.fixture(scope="module")
 def games():
     made = {"torch": torch}
-    exec(lesson(starts="def gan("), made)
-    exec(lesson(starts="def non_saturating("), made)
+    exec(lesson("def gan("), made)
+    exec(lesson("def non_saturating("), made)
     return made
 
 
@@ -76,12 +72,8 @@ def test_the_preset_that_diverges_has_losses_that_no_even_game_has():
 
 
 def test_the_clinic_is_ill_as_delivered_and_each_bug_shows_a_symptom():
-    names = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "math": __import__("math")}
-    for exercise, of, ward in (("mended_loop", "loop_parts", LOOP), ("mended_networks", "network_parts", NETWORKS)):
-        told = {}
-        for tag in ("stub", "solution"):
-            exec(lesson(exercise, tag), names)
-            told[tag] = getattr(checks, exercise)(names[of])
+    for (check, well, ill), ward in zip(WARDS, (LOOP, NETWORKS), strict=True):
+        told = {"stub": check(ill), "solution": check(well)}
         assert (told["stub"].status, told["solution"].status) == ("todo", "pass")
         assert len(told["stub"].parts) == len(ward)
         assert all(part.startswith("✘") for part in told["stub"].parts)

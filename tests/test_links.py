@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [p for folder in (ROOT, ROOT / "docs") for p in sorted(folder.glob("*.md"))]
 NOTEBOOKS = sorted(p for folder in ("", "solutions") for p in (ROOT / "notebooks" / folder).glob("[0-9][0-9]_*.ipynb"))
+PROJECTS = sorted((ROOT / "notebooks" / "projects").glob("*.ipynb"))
 OTHERS = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("start", "glossary")]
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 
@@ -42,7 +43,7 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES + NOTEBOOKS + OTHERS, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES + NOTEBOOKS + PROJECTS + OTHERS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_within_the_repository_lead_somewhere(page):
     for link in links(page):
         parts = urlsplit(link)
@@ -72,7 +73,7 @@ def badge_target(link: str) -> tuple[str, str, str] | None:
     return None
 
 
-@pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("page", NOTEBOOKS + PROJECTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_lessons_badges_open_that_lesson(page):
     targets = [target for link in links(page) if (target := badge_target(link))]
     path = page.relative_to(ROOT).as_posix()

@@ -5,11 +5,13 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from gan_course import checks, progress
+from gan_course import UserError, checks, progress
+from gan_course.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
 PASSING = (2 * 0.693147, 0.693147)  # answers of the even game
@@ -37,7 +39,7 @@ def test_a_pass_is_recorded_once_and_anything_else_is_not(kept):
     for _ in range(2):
         checks.equilibrium_losses(*PASSING)
     assert progress.done() == {"equilibrium_losses"}
-    assert json.loads(kept.read_text()) == ["equilibrium_losses"]
+    assert json.loads(kept.read_text()) == {"equilibrium_losses": date.today().isoformat()}
     progress.reset()
     progress.reset()
     assert progress.done() == set()
@@ -113,3 +115,33 @@ def test_what_is_done_is_shown_in_words(kept):
         progress.record(name)
     assert repr(progress.show("01")) == "8 of 8 done"
     assert "8 of 8 done" in progress.show("01")._repr_mimebundle_()["text/html"]
+
+
+def test_a_pass_keeps_its_first_day_and_an_older_versions_file_counts(kept):
+    kept.parent.mkdir()
+    kept.write_text('["noise"]')
+    progress.record("mnist_megabytes")
+    assert progress.dates() == {"noise": "", "mnist_megabytes": date.today().isoformat()}
+    kept.write_text('{"noise": "2026-01-02"}')
+    progress.record("noise")
+    assert progress.dates() == {"noise": "2026-01-02"}
+
+
+@pytest.mark.parametrize("passed", ['{"noise": "2026-01-02", "conv_size": "<i>"}', "[]"])
+def test_the_certificate_says_what_was_passed_and_escapes_the_rest(kept, tmp_path, capsys, passed):
+    kept.parent.mkdir()
+    kept.write_text(passed)
+    out = tmp_path / "c.html"
+    assert main(["certificate", "--out", str(out), "--name", "A & <script>alert(1)</script>\udcff"]) == 0
+    page, n = out.read_text(encoding="utf-8"), len(json.loads(passed))
+    assert f"{n} of {len(progress.TITLES)} exercises passed" in page and f"certificate: {n} of " in capsys.readouterr().out
+    assert "A &amp; &lt;script&gt;" in page and "<script" not in page and "<i>" not in page
+    assert not re.search(r"(src|href)=|url\(|https?:", page)  # it loads nothing
+    assert "and not by whom" in page and re.search(r"GAN course [\d.]+\w*, torch \S+, Python 3", page)
+    assert ("2026-01-02" in page) == (n > 0) == ("<h2>00 Environment check: 1 of 4</h2>" in page)
+    assert progress.certificate().body() in progress.certificate()._repr_mimebundle_()["text/html"]
+
+
+def test_a_certificate_that_cannot_be_written_says_so(kept, tmp_path):
+    with pytest.raises(UserError, match="choose another place"):
+        progress.certificate().save(tmp_path / "no" / "c.html")

@@ -52,6 +52,7 @@ def test_every_lesson_and_every_page_of_docs_is_there(pages):
     lessons = [path.stem for path in (ROOT / "lessons").glob("[0-9][0-9]_*.py")]
     assert lessons
     wanted = {f"notebooks/{part}{name}.html" for name in lessons for part in ("", "solutions/") if built(part, name)}
+    wanted |= {f"notebooks/projects/{path.stem}.html" for path in (ROOT / "lessons").glob("project_*.py")}
     wanted |= {f"docs/{path.stem}.html" for path in (ROOT / "docs").glob("*.md")}
     assert wanted | {"index.html", "contents.html", "versions.html", "search.html", "404.html"} == set(pages)
 

@@ -114,7 +114,10 @@ def _checkpoint(answer):
     file.seek(0)
     for name, state in torch.load(file).items():
         if name in resumed:
-            resumed[name].load_state_dict(state)
+            try:
+                resumed[name].load_state_dict(state)
+            except (RuntimeError, ValueError, KeyError) as error:
+                return f"what is saved under {name!r} is not that of {name}: {str(error).splitlines()[0]}"
     step(**run, seed=9), step(**resumed, seed=9)
     both = zip(
         (*run["G"].parameters(), *run["D"].parameters()), (*resumed["G"].parameters(), *resumed["D"].parameters()), strict=True
@@ -175,7 +178,11 @@ def _scales(answer):
         return f"two z, one picture: what G makes of different z differs by {images.std(0).mean():.4f} a unit"
     if (scale < 0).any():
         return f"{(scale < 0).float().mean():.0%} of the scales are negative and turn their unit round; a scale starts near 1"
-    return None if 0.5 < scale.mean() < 2 else f"the scales start at {scale.mean():.0f}: signals grow as much with every layer"
+    if not 0.5 < scale.mean() < 2:
+        return f"the scales start at {scale.mean():.0f}: signals grow as much with every layer"
+    shift = torch.cat([norm.bias.detach() for norm in norms]).mean()
+    if abs(shift) > 0.1:
+        return f"units lie around {shift:.2f} behind it: its weight is the scale, its bias the shift, and a shift starts at 0"
 
 
 def _initialised(answer):
@@ -258,6 +265,9 @@ def _critic(answer):
     a, b = critic(torch.cat([point, x[1:]]))[0], critic(torch.cat([point, 5 * x[1:].abs()]))[0]
     if not torch.allclose(a, b, atol=1e-5):
         return f"what it says of one point goes from {a.item():.2f} to {b.item():.2f} when the other points change: a slope for each sample does not exist"
+    bend = critic(x) + critic(-x) - 2 * critic(0 * x)
+    if bend.abs().max() < 1e-4:
+        return "its slope is the same everywhere: a straight line, which tells no curved cloud from another; the hidden layer is missing"
     wide = critic(1000 * x)
     return None if wide.min() < -0.1 or wide.max() > 1.1 else "its output stays between 0 and 1: a critic gives numbers without limits"  # fmt: skip
 

@@ -18,8 +18,10 @@ def dirac_matrix(answer) -> Verdict:
     def judge(answer):
         gamma = 0.3
         given = _matrix(asked(answer, gamma))
-        if given.is_complex() or given.shape == (2,):
+        if given.is_complex():
             return "these look like eigenvalues; wanted is the matrix, and `torch.linalg.eigvals` takes them from it"
+        if given.shape == (2,):
+            return "two numbers: eigenvalues, or the velocities of one place; wanted is the matrix, two rows of two, by which they follow from any (θ, ψ)"
         if given.shape != (2, 2):
             return f"a matrix is wanted, two rows of two numbers; yours has shape {tuple(given.shape)}"
         made = lambda *rows: torch.tensor(rows, dtype=torch.float32)  # noqa: E731
@@ -35,13 +37,14 @@ def dirac_matrix(answer) -> Verdict:
             (made((0, -0.5), (-0.5, -gamma)), "θ̇ and ψ̇ have the same sign; but what D gains G loses: one of the two halves is positive"),
             (made((-gamma, -0.5), (0.5, 0)), "the order is θ, then ψ: first row θ̇, first column what belongs to θ"),
             (made((0, 0.5), (-0.5, 0)), "γ is not in it: this is the game without a penalty"),
+            (made((0.1966, 0.9277), (-0.9277, -0.4966)), "this is the matrix at (1, 1), where the game starts; rest is at (0, 0)"),
         )  # fmt: skip
         if near(given)(made((0.5, 0), (0, -0.5 - gamma))):
             return "the halves stand on the diagonal: θ̇ depends on ψ, and ψ̇ on θ"
         right = made((0, 0.5), (-0.5, -gamma))
         rows = [[round(x, 3) for x in row] for row in given.tolist()]
         told = f"for γ = 0.3 it is {[[round(x, 3) for x in row] for row in right.tolist()]}, yours is {rows}"
-        if wrong := named(near(given), right, known, told):
+        if wrong := named(near(given, abs_tol=1e-4), right, known, told):
             return wrong
         for other in (0.0, 2.0):
             if not near(_matrix(asked(answer, other)))(made((0, 0.5), (-0.5, -other))):
@@ -57,18 +60,23 @@ def dirac_matrix(answer) -> Verdict:
 
 
 def _game():
-    """A D whose slope differs from place to place, with weights to learn; real images and fakes (6, 1, 2, 2)."""
+    """A D whose slope differs from place to place, with weights to learn; real images and fakes (6, 2, 2, 2)."""
     torch.manual_seed(0)
-    D = nn.Sequential(nn.Flatten(), nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
-    for layer in (D[1], D[3]):
-        nn.init.normal_(layer.weight, 0, 0.9)
-    x_real, x_fake = torch.rand(6, 1, 2, 2) * 2 - 1, torch.rand(6, 1, 2, 2) * 2 - 1
+    D = nn.Sequential(nn.Flatten(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1))
+    for layer, spread in ((D[1], 1.5), (D[3], 0.3)):  # slopes on both sides of 1
+        nn.init.normal_(layer.weight, 0, spread)
+    x_real, x_fake = torch.rand(6, 2, 2, 2) * 2 - 1, torch.rand(6, 2, 2, 2) * 2 - 1
     return D, x_real, x_fake
 
 
 def _slopes(D, x, of=torch.sum):
     x = x.detach().requires_grad_(True)
     return torch.autograd.grad(of(D(x)), x, create_graph=True)[0].flatten(1)
+
+
+def _of_pixels(g):
+    """Norms over the channels alone, of slopes (6, 8): (6, 2, 2), one a pixel."""
+    return g.unflatten(1, (2, 2, 2)).norm(dim=1)
 
 
 KEEP = (
@@ -98,6 +106,7 @@ def r1_penalty(answer) -> Verdict:
         squares = lambda g: g.square().sum(1)  # noqa: E731
         g, mean = _slopes(D, x), _slopes(D, x, torch.mean)
         of_sigmoid = _slopes(lambda x: D(x).sigmoid(), x)
+        of_loss = _slopes(lambda x: nn.functional.softplus(-D(x)), x)
         right = squares(g).mean() / 2
         known = (
             (squares(g).mean(), "the ½ is missing: with it the derivative of γ/2 · ψ² is γψ, as in the Dirac game"),
@@ -110,6 +119,9 @@ def r1_penalty(answer) -> Verdict:
             ((squares(g).sqrt() - 1).square().mean() / 2, "this pulls the slope towards 1, as the gradient penalty does; R1 pulls it to 0: no − 1"),
             ((squares(g).sqrt() - 1).square().mean(), "this pulls the slope towards 1, as the gradient penalty does; R1 pulls it to 0: no − 1, and a ½"),
             (squares(of_sigmoid).mean() / 2, "this is the slope of the sigmoid of D's logit; wanted is that of the logit, as D gives it"),
+            (squares(of_loss).mean() / 2, "this is the slope of D's loss; R1 takes the slope of D's logit, `D(x).sum()`"),
+            (5 * squares(g).mean(), "γ stays outside: return the penalty alone, with its ½"),
+            (_of_pixels(g).square().mean() / 2, "this is the norm over the channels alone, one a pixel; that of an image is over all its numbers: `.flatten(1)` first"),
             (sum(p.square().sum() for p in D.parameters()) / 2, "these are D's weights, squared; R1 is about the slope of D at an image"),
         )  # fmt: skip
         told = f"½ E‖∇D(x)‖² of the test images is {right:.4f}, yours is {value:.4f}"
@@ -149,7 +161,7 @@ def _between(x, x_real, x_fake) -> str | None:
         return "one α for the whole batch: all points lie at the same share of their way, and the next batch has another. `torch.rand(len(x_real), 1, 1, 1)`"
     if (each - each[:, :1]).abs().max() > 1e-3:
         if each.min() >= 0 and each.max() <= 1:
-            return "one α a pixel: then the points fill a box instead of the line between a real image and a fake. One α for each sample"
+            return "one α a pixel or a channel: then the points fill a box instead of the line between a real image and a fake. One α for each sample"
         return "the points are not on the line between a real image and a fake: `alpha * x_real + (1 - alpha) * x_fake`"
     if each.min() < 0 or each.max() > 1:
         return "some points lie beyond the two ends: `torch.rand` draws between 0 and 1, `torch.randn` does not"
@@ -180,6 +192,9 @@ def gradient_penalty(answer) -> Verdict:
             ((norms.mean() - 1).square(), "the mean of the norms is drawn to 1, so a steep sample and a flat one cancel; square first, then average"),
             (10 * right, "λ stays outside: return the penalty alone, the 10 is multiplied where it is added to the loss"),
             ((norms - 1).square().sum(), "summed over the batch; E is the mean over the samples"),
+            ((norms - 1).abs().mean(), "this is the size of the difference; the penalty takes its square"),
+            ((norms / len(norms) - 1).square().mean(), "this is the slope of the mean of D over the batch, N times too small for each image: `D(x).sum()`"),
+            ((_of_pixels(g) - 1).square().mean(), "this is the norm over the channels alone, one a pixel; that of an image is over all its numbers: `.flatten(1)` first"),
             ((norms - 1).clamp(min=0).square().mean(), "this is the one-sided penalty; the paper's formula, eq. 3, also pulls slopes below 1 up"),
         )  # fmt: skip
         told = f"at your points the penalty is {right:.4f}, yours is {value:.4f}"
@@ -211,6 +226,10 @@ def smoothed_discriminator(answer) -> Verdict:
             ((a * p + b * q) / (a * p + b * q + q), "the labels are not in the denominator: it counts points, p_data + p_g"),
             ((a * p + (1 - b) * q) / (p + q), "here b is the label itself, what D should say to fakes: 0.1, not 1 − 0.1"),
             (torch.full_like(p, (a + b) / 2), "this does not depend on the densities; where there are only real points the best D says `real`"),
+            (torch.log(right / (1 - right)), "this is the logit of the best D; wanted is D itself, a number between 0 and 1"),
+            ((a * p - b * q) / (p + q), "the fakes' part is taken off; D is the mean of both labels, so it is added"),
+            ((a * p + b * q) / (a + b), "divided by the labels; the weights of a mean are the densities, so their sum goes there"),
+            ((a * p + b * q) / 2, "divided by 2, as if there were as many real points as fakes at each place; there are p_data and p_g of them"),
             (a * p + b * q, "not divided: where p_data + p_g is not 1 this is no mean of the labels"),
         )  # fmt: skip
         told = f"at the test points the best D is {[round(x, 3) for x in right.tolist()]}, yours is {[round(x, 3) for x in given.tolist()]}"
@@ -247,6 +266,9 @@ def minibatch_features(answer) -> Verdict:
             (torch.exp(-d.square().sum(3).sqrt()).sum(1) - 1, "these are roots of squares; the distance is the sum of absolute differences (L1)"),
             (torch.exp(-d.abs().mean(3)).sum(1) - 1, "this is the mean of the C differences; the distance is their sum (L1)"),
             (torch.exp(l1).sum(1) - 1, "the minus is missing: near images count much, exp(−distance)"),
+            (torch.exp(-torch.cdist(M, M, p=1)).sum(1) - 1, "this compares the B rows of one image with each other; compare row b of an image with row b of the others"),
+            (torch.exp(-l1.sum(1)), "the distances are summed before exp, so one far image hides all near ones; exp(−distance) of each pair first, then the sum"),
+            (torch.exp(-d.sum(3)).sum(1) - 1, "no absolute values: differences of different signs cancel; ‖·‖₁ sums `.abs()`"),
             (l1.sum(1), "exp(−…) is missing: these are distances, and the farthest image counts most"),
         )  # fmt: skip
         told = f"the features of the first image are {[round(x, 3) for x in right[0].tolist()]}, yours are {[round(x, 3) for x in given[0].tolist()]}"

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gan_course import UserError
-from gan_course.grading import process, submission
+from gan_course.grading import process, project, submission
 from gan_course.grading.lesson import Answer, Lesson, load_lessons, recognise
 from gan_course.grading.process import NORMAL, Limits, grade
 from gan_course.grading.table import Graded, Result, printable, writable, write_csv
@@ -63,6 +63,8 @@ def _row(path: Path, folder: Path, lessons: list[Lesson], limits: Limits, stop: 
     except UserError as error:
         cells, note = [], str(error)
     try:
+        if project.recognised(cells):
+            return Graded(name, "project", project.grade(cells))
         lesson = recognise(lessons, cells, name)
         if lesson is None:
             return Graded(name, "", {}, note or "no lesson recognised: neither its cells nor its name are those of one")

@@ -28,12 +28,13 @@ STARTS = {  # how other files begin
 
 @dataclass(frozen=True)
 class Cell:
-    """Of a notebook. names: its ids and all names and tags that a tool left in its metadata."""
+    """Of a notebook. names: its ids and all names and tags that a tool left in its metadata; shown: its stored outputs, as text."""
 
     kind: str
     source: str
     id: str = ""
     names: frozenset[str] = frozenset()
+    shown: tuple[str, ...] = ()
 
 
 def find(folder: Path) -> list[Path]:
@@ -131,7 +132,10 @@ def _cell(cell: dict) -> Cell:
     names = [name for name in names if isinstance(name, str) and name]
     kind = cell.get("cell_type")
     source = _joined(cell.get("source", cell.get("input")))  # "input" in format 3
-    return Cell(kind if isinstance(kind, str) else "", source, names[0] if names else "", frozenset(names))
+    outputs = [output for output in cell.get("outputs") or () if isinstance(output, dict)] if kind == "code" else []
+    data = [output["data"] if isinstance(output.get("data"), dict) else output for output in outputs]
+    shown = tuple(_joined(texts.get("text/plain", texts.get("text"))) for texts in data)
+    return Cell(kind if isinstance(kind, str) else "", source, names[0] if names else "", frozenset(names), shown)
 
 
 def _joined(source) -> str:

@@ -107,7 +107,9 @@ def test_history_goes_back(playground, page):
     expect(area.locator(PICTURE)).to_have_attribute("aria-label", re.compile("^Step 0\\."))
     press(area, "Now")
     expect(area.get_by_text("now", exact=True)).to_be_visible()
-    page.wait_for_function(f"() => +document.querySelector('{PICTURE}').ariaLabel.match(/Step (\\d+)/)?.[1] > 30")  # it is drawn after the word
+    page.wait_for_function(
+        f"() => +document.querySelector('{PICTURE}').ariaLabel.match(/Step (\\d+)/)?.[1] > 30"
+    )  # it is drawn after the word
 
 
 def test_it_is_accessible_in_both_themes_and_fits(playground, page, axe):

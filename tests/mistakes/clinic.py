@@ -2,59 +2,29 @@
 
 import copy
 import math
+from pathlib import Path
 
+import jupytext
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from gan_course import checks
 
-bce = F.binary_cross_entropy_with_logits
+CELLS = jupytext.read(Path(__file__).resolve().parents[2] / "lessons" / "05_failure_modes.py").cells
 
-LOOP_ILL = {
-    "save now": lambda step: step + 1 % 100 == 0,
-    "targets": lambda logits: torch.ones(64, 1),
-    "fakes for D": lambda G, z: G(z),
-    "loss": lambda logits, targets: bce(torch.sigmoid(logits), targets),
-    "progress grid": lambda G, z_fixed: G(torch.randn_like(z_fixed)),
-    "look at G": lambda G, z: G.train()(z),
-    "checkpoint": lambda G, D, opt_g, opt_d: {"G": G.state_dict(), "D": D.state_dict()},
-    "eight angles": lambda: torch.linspace(0, 2 * math.pi, 8),
-    "reverse KL": lambda counts: torch.xlogy(p := counts / counts.sum().clamp(min=1), 8 * p).sum(),
-}
-LOOP_WELL = {
-    "save now": lambda step: (step + 1) % 100 == 0,
-    "targets": lambda logits: torch.ones_like(logits),
-    "fakes for D": lambda G, z: G(z).detach(),
-    "loss": lambda logits, targets: bce(logits, targets),
-    "progress grid": lambda G, z_fixed: G(z_fixed),
-    "look at G": lambda G, z: (G.eval()(z), G.train())[0],
-    "checkpoint": lambda G, D, opt_g, opt_d: {
-        "G": G.state_dict(), "D": D.state_dict(), "opt_g": opt_g.state_dict(), "opt_d": opt_d.state_dict()
-    },
-    "eight angles": lambda: torch.linspace(0, 2 * math.pi, 9)[:-1],
-    "reverse KL": lambda counts: torch.xlogy(p := counts / counts.sum(), 8 * p).sum(),
-}  # fmt: skip
-NETS_ILL = {
-    "scales of BatchNorm": lambda layer: nn.init.normal_(layer.weight, 0, 0.02),
-    "initialised": lambda net, init_weights: net,
-    "layers of D": lambda: nn.Sequential(nn.ConvTranspose2d(1, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.ConvTranspose2d(8, 16, 4, 2, 1)),
-    "BatchNorm": lambda n: nn.BatchNorm1d(n, 0.8),
-    "real images": lambda images: images.float() / 255,
-    "labels": lambda logits: (torch.full_like(logits, 0.9), torch.full_like(logits, 0.1)),
-    "T": lambda a, b, c: torch.randn(a, b, c),
-    "critic": lambda n: nn.Sequential(nn.Linear(2, n), nn.BatchNorm1d(n), nn.LeakyReLU(0.2), nn.Linear(n, 1)),
-}
-NETS_WELL = {
-    "scales of BatchNorm": lambda layer: nn.init.normal_(layer.weight, 1, 0.02),
-    "initialised": lambda net, init_weights: net.apply(init_weights),
-    "layers of D": lambda: nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 16, 4, 2, 1)),
-    "BatchNorm": lambda n: nn.BatchNorm1d(n),
-    "real images": lambda images: images.float() / 127.5 - 1,
-    "labels": lambda logits: (torch.full_like(logits, 0.9), torch.zeros_like(logits)),
-    "T": lambda a, b, c: torch.randn(a, b, c) / a,
-    "critic": lambda n: nn.Sequential(nn.Linear(2, n), nn.LeakyReLU(0.2), nn.Linear(n, 1)),
-}
+
+def of_lesson(exercise: str, tag: str, name: str) -> dict:
+    """The functions that an exercise's "stub" delivers, or its "solution" mends."""
+    (source,) = [c.source for c in CELLS if c.metadata.get("name") == exercise and tag in c.metadata["tags"]]
+    made = {"torch": torch, "nn": nn, "F": F, "math": math}
+    exec(source, made)
+    return made[name]
+
+
+LOOP_ILL, LOOP_WELL = (of_lesson("mended_loop", tag, "loop_parts") for tag in ("stub", "solution"))
+NETS_ILL, NETS_WELL = (of_lesson("mended_networks", tag, "network_parts") for tag in ("stub", "solution"))
+bce = F.binary_cross_entropy_with_logits
 
 
 def no_grad(G, z):

@@ -86,7 +86,7 @@ WRONG = [
     (checks.r1_penalty, lambda D, x: sum(p.square().sum() for p in D.parameters()) / 2, "weights"),
     (checks.gradient_penalty, penalised(lambda: torch.rand(())), "one α for the whole batch"),
     (checks.gradient_penalty, penalised(lambda: torch.rand(1, 1, 1, 1)), "one α for the whole batch"),
-    (checks.gradient_penalty, penalised(lambda: torch.rand(6, 1, 2, 2)), "one α a pixel"),
+    (checks.gradient_penalty, penalised(lambda: torch.rand(6, 2, 2, 2)), "one α a pixel"),
     (checks.gradient_penalty, penalised(lambda: 0.5), "halfway"),
     (checks.gradient_penalty, penalised(lambda: torch.randn(6, 1, 1, 1)), "beyond the two ends"),
     (checks.gradient_penalty, penalised(lambda: 1), "at the real images"),

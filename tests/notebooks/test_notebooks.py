@@ -28,6 +28,13 @@ def test_the_start_page_runs(tmp_path, nbval):
 
 
 @pytest.mark.notebook
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks" / "projects").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_project_runs_as_it_stands(path, tmp_path, nbval):
+    done = nbval(path, tmp_path, "offline")
+    assert done.returncode == 0 and "skipped" not in done.stdout and "xfail" not in done.stdout, done.stdout[-6000:]
+
+
+@pytest.mark.notebook
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT).with_suffix("")))
 def test_notebook_runs_and_gives_its_stored_outputs(path, tmp_path, nbval):
     real = path.parent.name == "solutions" and os.environ.get("GAN_COURSE_DATA")
