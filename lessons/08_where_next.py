@@ -53,7 +53,7 @@ import torch.nn.functional as F
 from IPython.display import HTML
 from torch import nn
 
-from gan_course import checks, data, evaluation, features, models, plotting, scale, widgets
+from gan_course import checks, data, evaluation, features, losses, models, plotting, scale, widgets
 from gan_course.sampling import in_turn, sample
 from gan_course.training import ConditionalTrainer, Trainer, pretrained, recipe
 
@@ -114,7 +114,9 @@ small = {"generator": {"noise_dim": 32, "widths": (128, 256)}, "discriminator": 
 def honest(x, y, seed):
     """1,000 images, and the classes asked for, of a conditional generator that has seen x and y alone."""
     few = data.Images(mnist.kept(x), y, mnist.classes, mnist.name, "train", f"{len(x)} digits")
-    run = ConditionalTrainer(recipe("cgan-mnist").vary(**small, batch_size=min(50, len(x)), ema=0.99), few, seed=seed, precision="fp32")
+    run = ConditionalTrainer(
+        recipe("cgan-mnist").vary(**small, batch_size=min(50, len(x)), ema=0.99), few, seed=seed, precision="fp32"
+    )
     run.run(steps=budget.steps)
     asked = in_turn(range(10), 1000)
     return mnist.seen(sample(run.generator(500), 1000, seed=seed, y=asked)), asked
@@ -212,7 +214,7 @@ told = {f"{name}, {score}": pair for name, run in runs.items() for score, pair i
 # %% tags=["stub"] name="roc_area"
 def roc_area(members, others):
     """Scores (N,) and (M,) → the area under the ROC curve."""
-    ...                                            # two lines
+    ...  # two lines
 
 
 # %% tags=["solution"] name="roc_area"
@@ -249,7 +251,10 @@ def curve(members, others):
 
 lines = {name: curve(*pair) for name, pair in told.items()}
 plotting.curves(
-    {name: x for name, (x, _) in lines.items()}, {name: y for name, (_, y) in lines.items()}, xlabel="share of others accused", ylabel="share of members found"
+    {name: x for name, (x, _) in lines.items()},
+    {name: y for name, (_, y) in lines.items()},
+    xlabel="share of others accused",
+    ylabel="share of members found",
 )
 
 # %% [markdown]
@@ -335,7 +340,7 @@ widgets.Temperature("aeiou", torch.tensor([1.0, 2.0, 0.0, 0.5, -1.0]))
 # %% tags=["stub"] name="straight_through"
 def straight_through(logits, u, tau):
     """Logits and uniform draws (N, L, K) → one-hot letters (N, L, K) with the gradient of softmax((logits + g) / τ)."""
-    ...                                            # three lines
+    ...  # three lines
 
 
 # %% tags=["solution"] name="straight_through"
@@ -359,15 +364,15 @@ def writer(strings, texts, tau=1.0, steps=4 * budget.steps, seed=0):
     torch.manual_seed(seed)
     L, K = strings.length, len(strings.letters)
     G = nn.Sequential(nn.Linear(32, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, L * K), nn.Unflatten(1, (L, K)))
-    D = nn.Sequential(nn.Flatten(), nn.Linear(L * K, 128), nn.LeakyReLU(0.2), nn.Linear(128, 128), nn.LeakyReLU(0.2), nn.Linear(128, 1))
+    D = nn.Sequential(
+        nn.Flatten(), nn.Linear(L * K, 128), nn.LeakyReLU(0.2), nn.Linear(128, 128), nn.LeakyReLU(0.2), nn.Linear(128, 1)
+    )
     opt_g, opt_d = (torch.optim.Adam(net.parameters(), lr=5e-4, betas=(0.0, 0.9)) for net in (G, D))
     real = strings.one_hot(texts)
     write = lambda n: F.gumbel_softmax(G(torch.randn(n, 32)), tau, hard=True)
     for _ in range(steps):
-        x_real = real[torch.randint(len(real), (64,))].requires_grad_(True)
-        logits_real = D(x_real)
-        (slope,) = torch.autograd.grad(logits_real.sum(), x_real, create_graph=True)
-        loss_d = F.softplus(-logits_real).mean() + F.softplus(D(write(64).detach())).mean() + slope.square().sum((1, 2)).mean() / 2
+        x_real = real[torch.randint(len(real), (64,))]
+        loss_d = F.softplus(-D(x_real)).mean() + F.softplus(D(write(64).detach())).mean() + losses.r1(D, x_real, x_real)
         opt_d.zero_grad()
         loss_d.backward()
         opt_d.step()
@@ -425,7 +430,9 @@ letters = random.Random(0).choices("".join(sorted(known)), k=4000)
 writers = {"GAN": by_gan, "pairs of letters": by_pairs, "single letters": ["".join(letters[i : i + 4]) for i in range(0, 4000, 4)]}
 for name, texts in writers.items():
     made = set(texts)
-    print(f"{name:17} {len(made):4} different, {len(made & known):3} of the list, {len(made & hidden):3} of the {len(hidden)} hidden")
+    print(
+        f"{name:17} {len(made):4} different, {len(made & known):3} of the list, {len(made & hidden):3} of the {len(hidden)} hidden"
+    )
 
 # %% [markdown]
 # PROSE-F2
@@ -440,7 +447,9 @@ for name, texts in by.items():
     made = {text for text in texts if text}
     valid = {text for text in made if evaluation.is_molecule(text)}
     new = sorted(valid - set(molecules.texts), key=len)
-    print(f"{name:17} {len(made):4} different, {len(valid):3} valid, {len(new):3} of them new, the longest {new[-1] if new else '-'}")
+    print(
+        f"{name:17} {len(made):4} different, {len(valid):3} valid, {len(new):3} of them new, the longest {new[-1] if new else '-'}"
+    )
 
 # %% [markdown]
 # PROSE-M
@@ -466,6 +475,10 @@ class Patches(nn.Module):
         return F.fold(self.pixels(self.encoder(x)).transpose(1, 2), 28, 7, stride=7)
 
 
+# %% [markdown]
+# Beside it an MLP and a DCGAN, made small enough:
+
+# %%
 small_mlp = {"noise_dim": 32, "widths": (128, 256), "batch_norm": True, "slope": 0.2}
 small_dcgan = {"noise_dim": 32, "widths": (64, 32), "repeat": False}
 torch.manual_seed(0)
@@ -482,6 +495,7 @@ def against_small_D(G):
     torch.manual_seed(0)
     D = models.build("mlp", mnist.shape, discriminator=small["discriminator"] | {"dropout": 0.0})[1]
     return Trainer(recipe("mlp-tuned").vary(batch_size=64, ema=0.99), mnist, networks=(G, D), precision="fp32")
+
 
 # %% [markdown]
 # All play against the same small D for the same seconds.
@@ -525,7 +539,7 @@ plotting.grids({name: run.sample(24) for name, run in race.runs.items()}, column
 # %% tags=["stub"] name="flow_loss"
 def flow_loss(v, z, x_real, t):
     """v(x, t), noise and data (N, d), times (N, 1) → a number that v can learn from."""
-    ...                                            # two lines
+    ...  # two lines
 
 
 # %% tags=["solution"] name="flow_loss"
@@ -546,7 +560,7 @@ checks.flow_loss(flow_loss)
 # %% tags=["stub"] name="euler"
 def euler(v, z, steps):
     """Where the points z (N, d) are at t = 1. v takes x (N, d) and t (N, 1)."""
-    ...                                            # four lines
+    ...  # four lines
 
 
 # %% tags=["solution"] name="euler"
@@ -618,7 +632,11 @@ if written:
 for name, points in drawn.items():
     covered, good = evaluation.modes_covered(points, ring.modes, ring.spread)
     print(f"{name:15} {covered} of 8 clusters, {good:4.0%} good")
-HTML(plotting.beside(*(f"<div><b>{name}</b>{plotting.samples(ring, x[:300], name, side=230).html()}</div>" for name, x in drawn.items())))
+HTML(
+    plotting.beside(
+        *(f"<div><b>{name}</b>{plotting.samples(ring, x[:300], name, side=230).html()}</div>" for name, x in drawn.items())
+    )
+)
 
 # %% [markdown]
 # PROSE-H1
@@ -630,7 +648,10 @@ G = race.runs["MLP"].generator()
 rows = {"GAN (the MLP of the race)": lambda n: sample(G, n, seed=5)}
 if written:
     v = flow(128, mnist.seen(mnist.data).flatten(1))
-    rows |= {f"flow, {steps} steps": lambda n, steps=steps: mnist.kept(euler(v, torch.randn(n, 784), steps).view(n, 1, 28, 28)) for steps in (1, 10, 50)}
+    rows |= {
+        f"flow, {steps} steps": lambda n, steps=steps: mnist.kept(euler(v, torch.randn(n, 784), steps).view(n, 1, 28, 28))
+        for steps in (1, 10, 50)
+    }
 cost, far = {}, {}
 for name, draw in rows.items():
     start = time.perf_counter()
@@ -639,7 +660,9 @@ for name, draw in rows.items():
     f = judge.features(images)
     far[name] = evaluation.frechet_distance(f, f_real)
     near = evaluation.overlap(f, f_real)
-    print(f"{name:26} {cost[name]:6.0f} µs a sample, Fréchet distance {far[name]:6.0f}, precision {near.precision:4.0%}, recall {near.recall:4.0%}")
+    print(
+        f"{name:26} {cost[name]:6.0f} µs a sample, Fréchet distance {far[name]:6.0f}, precision {near.precision:4.0%}, recall {near.recall:4.0%}"
+    )
 plotting.grids({name: draw(24) for name, draw in rows.items()}, columns=6, across=2)
 
 # %% [markdown]
@@ -651,7 +674,10 @@ lines = {name: names for name, names in lines.items() if names}
 plotting.curves(
     {name: [cost[n] for n in names] for name, names in lines.items()},
     {name: [far[n] for n in names] for name, names in lines.items()},
-    xlabel="microseconds a sample", ylabel="Fréchet distance", log=True, styles={name: {"marker": "o"} for name in lines},
+    xlabel="microseconds a sample",
+    ylabel="Fréchet distance",
+    log=True,
+    styles={name: {"marker": "o"} for name in lines},
 )
 
 # %% [markdown]
