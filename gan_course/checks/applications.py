@@ -106,7 +106,7 @@ def straight_through(answer) -> Verdict:
 
 
 def flow_loss(answer) -> Verdict:
-    """answer(v, z, x_real, t) → mean (v(x_t, t) − (x_real − z))², x_t = (1 − t) z + t x_real (Lipman et al. 2023, section 4.1)."""
+    """answer(v, z, x_real, t) → mean (v(x_t, t) − (x_real − z))², x_t = (1 − t) z + t x_real (Lipman et al. 2023, section 4)."""
 
     def judge(answer):
         rng = torch.Generator().manual_seed(0)
