@@ -1,5 +1,5 @@
-# lab · test · notebooks · outputs · bench · site: the README's commands. Windows without make: the same steps in README.md.
-.PHONY: lab test notebooks outputs bench site clean
+# lab · test · notebooks · outputs · bench · site · slides: the README's commands. Windows without make: the same steps in README.md.
+.PHONY: lab test notebooks outputs bench site slides clean
 .DEFAULT_GOAL := lab
 
 BASE_PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $(p))))
@@ -32,6 +32,9 @@ bench: $(READY)
 
 site: $(READY)
 	@$(PYTHON) site/build.py
+
+slides: $(READY)
+	@$(PYTHON) site/slides.py
 
 clean:
 	rm -rf $(VENV)

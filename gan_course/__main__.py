@@ -5,7 +5,6 @@ import dataclasses
 import json
 import shlex
 import signal
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -103,8 +102,8 @@ def _train(args, folder: Path, us) -> None:
     asked = recipe(args.name, at)
     size = ARCHITECTURES[asked.architecture].size
     images = data.load(args.data or name, limit=args.limit or limit, device=team.device(args.device), size=size)
-    if args.batch_size:
-        asked = asked.vary(batch_size=args.batch_size)
+    changes = {key: value for key in ("batch_size", "l1") if (value := getattr(args, key)) is not None}
+    asked = asked.vary(**changes)
     how = {"out": folder, "notes": {"scale": at, "command": args.typed}, "team": us}
     if args.score_every:
         from gan_course import evaluation, features
@@ -113,7 +112,7 @@ def _train(args, folder: Path, us) -> None:
         judge.team = us
         how["watch"] = [Score(evaluation.Reference(images, judge).frechet, args.score_every)]
     if given:
-        kept = given["recipe"]["name"] == args.name and args.scale is None and args.batch_size is None
+        kept = given["recipe"]["name"] == args.name and args.scale is None and not changes
         trainer = trainer_of(asked).resume(folder, images, None if kept else asked, seed=args.seed, precision=args.precision, **how)
     else:
         trainer = trainer_of(asked)(asked, images, seed=args.seed or 0, precision=args.precision or "auto", **how)
@@ -200,8 +199,11 @@ def compare(args) -> None:
             run = {"recipe": made_with.name, "seed": seed} | judged(trainer.sample(args.n, seed).cpu())
             run |= {"steps": trainer.step, "images": trainer.images_seen, "seconds": round(trainer.seconds, 1)}
             report["runs"].append(run | {"cpu_seconds": round(spent, 2), "precision": trainer.precision})
-            print(f"{made_with.name:16} seed {seed}: {_told(run)}; {trainer.step} steps, {spent:.0f} s of CPU", file=sys.stderr)
-    print(json.dumps(report) if args.json else _comparison(report))
+            print(
+                f"{made_with.name:16} seed {seed}: {evaluation.told(run)}; {trainer.step} steps, {spent:.0f} s of CPU",
+                file=sys.stderr,
+            )
+    print(json.dumps(report) if args.json else evaluation.comparison(report))
 
 
 def _modes(images):
@@ -214,28 +216,6 @@ def _modes(images):
         judge = features.classifier(images.name.removeprefix("stacked-"))
         return lambda fake: evaluation.stacked_modes(fake, judge)
     return None
-
-
-def _told(run: dict) -> str:
-    from gan_course import evaluation
-
-    if "frechet" in run:
-        return f"Fréchet distance {run['frechet']:.2f}"
-    return str(evaluation.Modes(*(run[key] for key in evaluation.Modes._fields)))
-
-
-def _comparison(report: dict) -> str:
-    lines, runs = [], report["runs"]
-    if "frechet" not in runs[0]:
-        return "\n".join(f"{run['recipe']:16} seed {run['seed']}: {_told(run)}" for run in sorted(runs, key=lambda r: r["recipe"]))
-    for name in dict.fromkeys(run["recipe"] for run in runs):
-        scores = [run["frechet"] for run in runs if run["recipe"] == name]
-        lines.append(f"{name:16} {'  '.join(f'{s:8.2f}' for s in scores)}   median {statistics.median(scores):.2f}")
-    lines.append(
-        f"Fréchet distance on {report['extractor']}, {report['n_fake']} samples; "
-        f"{report['n_real']} real test images {report['reference_real']:.2f}"
-    )
-    return "\n".join(lines)
 
 
 def _generator(name: str):
@@ -254,21 +234,26 @@ def _generator(name: str):
 def sample(args) -> None:
     import numpy as np
 
-    from gan_course import files, plotting, sampling
+    from gan_course import data, files, plotting, sampling
 
     out = args.out
     if out.suffix not in (".npy", ".png"):
         raise UserError(f"--out {out} must end in .npy (uint8 array) or .png (grid)")
     writable(out.parent)
-    G = _generator(args.generator)[0]
+    G, trained_on = _generator(args.generator)
     wanted = sampling.wanted_classes(G, args.classes)
     n = args.n or (8 * len(wanted) if args.classes else 64)
-    images = sampling.sample(G, n, args.seed, sampling.in_turn(wanted, n) if wanted else None)
+    y = sampling.in_turn(wanted, n) if wanted else None
+    if G.condition:
+        given = data.load(trained_on, split="test", size=G.image_shape[-1])
+        y = data.conditions(G.condition, given, n, args.seed)
+    images = sampling.sample(G, n, args.seed, y)
     columns = len(wanted) if args.classes and len(wanted) > 1 else max(1, round(n**0.5))
 
     def write(path: Path) -> None:
         if out.suffix == ".png":
-            plotting.save_grid(images, path, columns=columns)
+            shown = data.triptychs(G.condition, given, images, args.seed) if G.condition else images
+            plotting.save_grid(shown, path, columns=columns)
             return
         with path.open("wb") as file:
             np.save(file, images.numpy())
@@ -294,28 +279,35 @@ def _evaluate(args, us) -> None:
     if name is None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     size = G.image_shape[-1]
-    images = data.load(name, size=size)
+    images, n = data.load(name, size=size), args.n
     wanted = sampling.wanted_classes(G)
-    y = sampling.in_turn(wanted, args.n) if wanted else None
-    fake = sampling.sample(G, args.n, args.seed, y, team=us)
+    y = asked = sampling.in_turn(wanted, n) if wanted else None
+    if G.condition:
+        test = data.load(name, split="test", size=size)
+        n = min(n, len(test))
+        y, asked = data.conditions(G.condition, test, n, args.seed), test.labels[:n]
+    fake = sampling.sample(G, n, args.seed, y, team=us)
     if modes := _modes(images):
         found = modes(fake)
-        about = {"data": name, "n_fake": args.n, "seed": args.seed, "generator": args.generator}
+        about = {"data": name, "n_fake": n, "seed": args.seed, "generator": args.generator}
         if us.first:
-            print(json.dumps(found._asdict() | about) if args.json else f"{found} ({args.n} samples, seed {args.seed}, {name})")
+            print(json.dumps(found._asdict() | about) if args.json else f"{found} ({n} samples, seed {args.seed}, {name})")
         return
     judge = features.Inception(args.inception) if args.inception else features.classifier(name)
     judge.team = us
     train, test = images, data.load(name, split="test", size=size)
     score = evaluation.score(fake, train, test, judge, args.seed)
     report, text = score.as_dict() | {"generator": args.generator}, evaluation.table(score)
-    if wanted:
-        found, told = evaluation.class_report(fake, y, train, test, judge)
+    if G.condition:
+        report["l1"] = (fake.float() - test.data[:n]).abs().mean().item() / 127.5
+        text = f"{text}\nl1               {report['l1']:.4f} to the {n} test images that the conditions were made of"
+    if asked is not None:
+        found, told = evaluation.class_report(fake, asked, train, test, judge)
         report, text = report | found, f"{text}\n{told}"
     if args.accuracy:
-        if not wanted:
+        if asked is None:
             raise UserError(f"--accuracy needs a conditional generator: {args.generator} knows no classes")
-        accuracy = evaluation.classifier_accuracy(fake, y, train, test, args.seed)
+        accuracy = evaluation.classifier_accuracy(fake, asked, train, test, args.seed)
         report["classifier_accuracy"], text = accuracy._asdict(), f"{text}\n{evaluation.accuracy_line(accuracy)}"
     if us.first:
         print(json.dumps(report) if args.json else text)

@@ -100,6 +100,9 @@ def parser(commands: dict) -> argparse.ArgumentParser:
     sub.add_argument("--steps", type=COUNT, help="steps since the start of the run")
     sub.add_argument("--seconds", type=SECONDS, help="seconds of training since the start of the run")
     sub.add_argument("--batch-size", type=COUNT, help="default: the recipe's")
+    sub.add_argument(
+        "--l1", type=_between(float, 0, 10**6), help="weight of the L1 term, for a picture as condition (default: the recipe's)"
+    )
     common(sub, "--precision", "--device")
     sub.add_argument("--out", type=_place, required=True, help="the run's folder")
     sub.add_argument("--resume", action="store_true", help="go on with the run in --out")

@@ -24,15 +24,17 @@ def sample(
 ) -> Tensor:
     """n samples of a generator from z ~ N(0, 1) on its device: images as uint8 (n, C, H, W), points as float32 (n, 2).
 
-    Sample i of a seed is the same to the last bit whatever n is. y: the class asked for, a number or (n,) class indices.
+    Sample i of a seed is the same to the last bit whatever n is. y: what is asked for: a class, (n,) class indices, or
+    pictures (n, C, H, W) in [-1, 1].
     keep: network's output → what is kept, of the data set that G learned (`Images.kept`); default: for data in [-1, 1].
     team: processes that share the work, all of which call this and get all samples.
     Raises UserError if a sample holds NaN or infinite values: as bytes they would pass for black.
     """
     whole = -(-n // BLOCK) * BLOCK
     if y is not None:
-        y = torch.as_tensor(y).expand(n)
-        y = torch.cat([y, y[-1:].expand(whole - n)])
+        y = torch.as_tensor(y)
+        y = y.expand(n, *y.shape[1:])
+        y = torch.cat([y, y[-1:].expand(whole - n, *y.shape[1:])])
     return draw(G, noise(whole, G.noise_dim, seed), y, keep, team=team)[:n]
 
 
@@ -45,7 +47,7 @@ def draw(
     check: bool = True,
     team: Team = ALONE,
 ) -> Tensor:
-    """What G makes of z (N, noise_dim), and of the classes y (N,) where it takes some, as `sample` keeps it."""
+    """What G makes of z (N, noise_dim), and of the conditions y (N, …) where it takes some, as `sample` keeps it."""
     device = next(G.parameters()).device
 
     def block(i: int) -> Tensor:

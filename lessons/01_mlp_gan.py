@@ -93,7 +93,7 @@ widgets.Playground(hide=("who", "loss", "lr_d", "lr_g", "gamma"))
 # MNIST holds 70,000 handwritten digits, 60,000 of them to train on. `data.load` puts those on your device once, as bytes. Without a network it takes a
 # smaller [stand-in]({{docs}}/glossary.md#stand-in) set that is built in, and says so.
 
-# %%
+# %% tags=["slide"]
 mnist = data.load("mnist", limit=budget.images, device=device, fallback="digits")
 plotting.grid(mnist.data[:64], title="Real digits")
 
@@ -178,7 +178,7 @@ print(tuple(z.shape), "→ G →", tuple(G(z).shape), "→ D →", tuple(D(G(z))
 # %% [markdown]
 # `gan_course.models` builds the same two networks by name. What does an untrained G draw?
 
-# %%
+# %% tags=["slide"]
 torch.manual_seed(0)
 G, D = models.build("mlp", mnist.shape)
 with torch.no_grad():
@@ -363,7 +363,7 @@ monitor.run()
 # %% [markdown]
 # What came out, beside what this lesson's authors saw at the same scale with seed 0:
 
-# %%
+# %% tags=["slide"]
 panels = {f"yours after {trainer.step} steps": trainer.snapshots[-1][1][:32]}
 panels |= {f"expected at scale {name}": images[:32] for name, images in expected("01").items()}
 plotting.grids(panels)
@@ -422,7 +422,7 @@ checks.optimal_discriminator(optimal_discriminator)
 # %% [markdown]
 # In one dimension you can see it. Real data sits around 0, the generator is off by 1.5:
 
-# %%
+# %% tags=["slide"]
 x = torch.linspace(-5, 6, 300)
 p_data, p_g = torch.exp(-x.square() / 2) / math.sqrt(2 * math.pi), torch.exp(-(x - 1.5).square() / 2) / math.sqrt(2 * math.pi)
 series = {"real density": p_data, "generated density": p_g, "best D(x)": p_data / (p_data + p_g)}
@@ -463,7 +463,7 @@ print("G's loss is ln 2 to within a tenth:", abs(loss_g.item() / math.log(2) - 1
 # %% [markdown]
 # Now your own curves. The dotted lines are the even game:
 
-# %%
+# %% tags=["slide"]
 late = trainer.history[10:] or trainer.history      # a row is 20 steps
 below, above = (sum(held) / len(late) for held in ([r["loss_d"] < 2 * math.log(2) for r in late], [r["loss_g"] > math.log(2) for r in late]))
 print(f"from step {late[0]['step']} on: D's loss below 2 ln 2 in {below:.0%} of the points, G's above ln 2 in {above:.0%}")
@@ -531,7 +531,7 @@ checks.generator_slopes(generator_slopes)
 # %% [markdown]
 # Autograd agrees; here is the picture of both, measured rather than derived:
 
-# %%
+# %% tags=["slide"]
 s = torch.linspace(-6, 6, 200, requires_grad=True)
 slopes = {}
 for name, loss in {"log(1 - D)": losses.g_minimax, "-log D": losses.g_non_saturating}.items():
@@ -621,7 +621,7 @@ def frechet(images):
 # %% [markdown]
 # A score without references says nothing. What do real test images get, and what does pure noise get?
 
-# %%
+# %% tags=["slide"]
 test = data.load("mnist", "test", limit=budget.images, device=device, fallback="digits")
 noise = torch.randint(0, 256, (budget.n_eval, 1, 28, 28), dtype=torch.uint8)
 sets = {"real test images": test.data[: budget.n_eval], "your run": trainer.sample(budget.n_eval), "noise": noise}
@@ -712,7 +712,7 @@ plotting.bars(ladder, xlabel="Fréchet distance, logarithmic: lower is better", 
 #
 # First and last rung, beside real digits:
 
-# %%
+# %% tags=["slide"]
 panels = {"real": mnist.data[:32]}
 panels |= {f"{name}: {ladder[name]:.0f}": runs[name].sample(32, seed=1) for name in ("classic", "averaged")}
 many = {"real": mnist.data[:1_000]} | {name: runs[name].sample(1_000, seed=1) for name in ("classic", "averaged")}

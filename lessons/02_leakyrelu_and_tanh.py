@@ -61,7 +61,7 @@ print(f"scale {scale.name()}, device {device}")
 # This is where you are going. One trained generator, the same weights and the same z, and only its last function swapped. By the end you can say what
 # each picture owes to it:
 
-# %%
+# %% tags=["slide"]
 G = pretrained("mlp-tuned-mnist")
 with torch.no_grad():
     pre = G.net[:-1](torch.randn(32, G.noise_dim, generator=torch.Generator().manual_seed(0))).unflatten(1, G.image_shape)
@@ -86,7 +86,7 @@ plotting.curves(
 # ReLU cuts off, LeakyReLU leaks, Tanh and Sigmoid flatten on both sides: Tanh between −1 and 1, Sigmoid between 0 and 1. What a network *learns* travels
 # backwards through the slopes:
 
-# %%
+# %% tags=["slide"]
 slopes = {name: torch.autograd.grad(f(x).sum(), x)[0] for name, f in functions.items()}
 plotting.curves(x, slopes, xlabel="input", ylabel="slope", title="Their slopes: what a gradient is multiplied by")
 
@@ -184,7 +184,7 @@ widgets.Prediction(
 # %% [markdown]
 # Measure it, three times the same D:
 
-# %%
+# %% tags=["slide"]
 trainer = Trainer(recipe("mlp-classic").vary(discriminator={"dropout": 0.0}), mnist, seed=0, precision="fp32")
 with torch.no_grad():
     x_fake = trainer.G(torch.randn(256, 100, generator=torch.Generator().manual_seed(0)).to(device))
@@ -236,7 +236,7 @@ checks.dead_units(dead_units)
 # `models.dead_units` counts them in every layer of a network. Too large a learning rate is one way to get them. Three discriminators learn for {{cpu_rung_steps}} steps at
 # thirty times the usual rate, each against its own G, which stands still. The largest share in any layer, three seeds each:
 
-# %%
+# %% tags=["slide"]
 killed = {}
 for alpha in (0.0, 0.01, 0.2):
     fresh, shares = [], []
@@ -260,7 +260,7 @@ plotting.bars(killed, xlabel="share of units that no fake switches on", title=f"
 # ## What death does to G
 # Take one discriminator that has learned a little, and lower the biases of all its hidden units step by step. The same weights with three slopes:
 
-# %%
+# %% tags=["slide"]
 trainer.run(steps=40)
 D = trainer.D
 with torch.no_grad():
@@ -329,7 +329,7 @@ widgets.ActivationExplorer(D, x_fake)
 # ## Tanh and the range of the data
 # D sees real pixels in [−1, 1]. Which values can G produce? Untrained generators with three different last layers, beside the real pixels:
 
-# %%
+# %% tags=["slide"]
 z = torch.randn(256, 100, device=device)
 outputs = {}
 for output in ("tanh", "sigmoid", "none"):
@@ -419,7 +419,7 @@ plotting.grids({f"fake: {name}": run.sample(32, seed=1) for name, run in runs.it
 # %% [markdown]
 # And the values behind them:
 
-# %%
+# %% tags=["slide"]
 with torch.no_grad():
     values = {name: run.generator()(z) for name, run in runs.items()}
 left = {"left in [0, 1]": unscaled.batch(torch.arange(256, device=device))}
@@ -438,7 +438,7 @@ plotting.histogram(real | left | values, xlabel="pixel value", span=(-1.5, 1.5),
 # ## When Tanh saturates
 # Tanh's slope is 1 − tanh². At large inputs hardly anything gets through. Multiply what goes into the last layer's Tanh by a factor, and measure the average slope:
 
-# %%
+# %% tags=["slide"]
 G = runs["Tanh"].generator()
 with torch.no_grad():
     pre = G.net[:-1](z)

@@ -188,7 +188,7 @@ for kernel, padding, output_padding in ((3, 1, 1), (4, 1, 0), (5, 2, 1)):
 # Kernels 3 and 5 alternate: their size is no multiple of the stride. Such a [checkerboard]({{docs}}/glossary.md#checkerboard), does it show in an image? Three doublings with random weights, many random inputs, and for each
 # pixel the spread of its values. Grey everywhere would be fair:
 
-# %%
+# %% tags=["slide"]
 ways = {
     "kernel 3, stride 2": lambda n: nn.ConvTranspose2d(n, n, 3, 2, 1, output_padding=1, bias=False),
     "kernel 4, stride 2": lambda n: nn.ConvTranspose2d(n, n, 4, 2, 1, bias=False),
@@ -362,7 +362,7 @@ print("largest shift:             ", max(m.bias.abs().max().item() for m in norm
 # %% [markdown]
 # How much does the tutorial's 0 in place of 1 matter? The same G twice, and how differently 64 images come out:
 
-# %%
+# %% tags=["slide"]
 z = torch.randn(64, 100)
 
 
@@ -525,7 +525,7 @@ race.run()
 # %% [markdown]
 # Their scores:
 
-# %% tags=["spoiler"]
+# %% tags=["slide", "spoiler"]
 ladder = {f"{name} ({runs[name].step} steps)": score for name, score in race.scores.items()}
 plotting.bars(ladder, xlabel="Fréchet distance: lower is better", title="One rule changed, same seconds")
 
@@ -533,7 +533,7 @@ plotting.bars(ladder, xlabel="Fréchet distance: lower is better", title="One ru
 # None of the six raised an error: without scores or pictures you would not know. Read them with care. It is one seed and a short run, so neighbours may swap: [docs/benchmarks.md]({{docs}}/benchmarks.md) has three seeds of two of the bars, and they do. The seconds are equal, the steps beside the bars are not. A rule that
 # seems to cost nothing early may be what holds a long training together, and the other way round; more on that below. What do the pictures say?
 
-# %%
+# %% tags=["slide"]
 plotting.grids({f"fake: {name}": run.sample(8, seed=1) for name, run in runs.items()}, columns=4)
 
 # %% [markdown]
@@ -543,7 +543,7 @@ plotting.grids({f"fake: {name}": run.sample(8, seed=1) for name, run in runs.ite
 # On one GPU such recipes run for as long as you like. Does it pay? Published CIFAR-10 runs, [FID]({{docs}}/glossary.md#fid): the Fréchet distance on the features of Inception, a large
 # classifier of photographs. Lower is better.
 
-# %%
+# %% tags=["slide"]
 published = {
     "StudioGAN, DCGAN: 42,000 steps, the lowest of 100 scores": 49.0,
     "StudioGAN, DCGAN: the same run, 200,000 steps": 137.4,
@@ -597,7 +597,7 @@ for line in recipe("sndcgan32").differences(recipe("dcgan32")):
 # seconds as the live run; at `gpu` scale this is the large form, with the seven-convolution D of the spectral-norm paper and a learning rate that falls to 0.
 # What the new D does alone, the bar "spectral norm in D" in the race above says: at `cpu` scale it lies near "all rules", above it or below.
 
-# %%
+# %% tags=["slide"]
 remedy = Trainer(recipe("sndcgan32", scale.name()), cifar, seed=0, precision=classic.precision, **scoring)
 remedy.run(steps=budget.steps, seconds=classic.seconds)
 fakes = {"fake: dcgan32": classic.sample(budget.n_eval), "fake: sndcgan32": remedy.sample(budget.n_eval)}
@@ -627,7 +627,7 @@ chart if any(values.values()) else print("nothing was scored at this scale")
 #
 # How sure is D of itself in the two runs? 0: D cannot tell (a good G, or a D that has learned little); 1: D has won.
 
-# %%
+# %% tags=["slide"]
 gap = {name: [row["d_real"] - row["d_fake"] for row in run.history] for name, run in live.items()}
 steps = {name: [row["step"] for row in run.history] for name, run in live.items()}
 chart = plotting.curves(steps, gap, xlabel="step", ylabel="D(x) - D(G(z))", title="How far D is ahead")

@@ -65,7 +65,7 @@ print(f"{len(mnist):,} training images, {len(test):,} test images of {mnist.name
 # %% [markdown]
 # And a generator to be judged: the shipped one. Here are two sets of samples. One of the two generators behind them is badly ill. Which? Decide before you read on.
 
-# %%
+# %% tags=["slide"]
 G = pretrained("mlp-tuned-mnist").to(device)
 generators = latent.one_is_ill(G)
 plotting.grids({f"generated: {name}": sample(g, 20, seed=3) for name, g in generators.items()}, columns=5)
@@ -118,7 +118,7 @@ plotting.curves(steps, loss_g, xlabel="step", ylabel="loss of G", title="Which o
 # %% [markdown]
 # Now the same runs, scored:
 
-# %%
+# %% tags=["slide"]
 scored = {name: [row for row in run.history if "frechet" in row] for name, run in runs.items()}
 steps = {name: [row["step"] for row in rows] for name, rows in scored.items()}
 values = {name: [row["frechet"] for row in rows] for name, rows in scored.items()}
@@ -147,7 +147,7 @@ for name, rows in scored.items():
 # Eyes are the first instrument. Three rules keep them honest: the same noise every time (fixed noise), samples drawn at random, and never the best of many.
 # Here is what breaking the last rule does: first random samples, then the ones of which the classifier is surest.
 
-# %%
+# %% tags=["slide"]
 fake = sample(G, n_few, seed=0).cpu()
 f_fake, p_fake = judge.describe(fake)
 picked = p_fake.max(1).values.argsort(descending=True)[:32]
@@ -158,7 +158,7 @@ plotting.grids({"generated: at random": fake[:32], "generated: picked": fake[pic
 #
 # What lies between two z? If G had learned single images by heart, you would expect sudden jumps. Look for them:
 
-# %%
+# %% tags=["slide"]
 ends = [torch.randn(100, generator=torch.Generator().manual_seed(seed)) for seed in (4, 5)]
 with torch.no_grad():
     way = G(latent.slerp(*ends, torch.linspace(0, 1, 10)).to(device))
@@ -168,7 +168,7 @@ plotting.grid(data.denormalise(way), columns=10, title="From one z to another")
 # At ten points a quick change looks like a jump, as here from the 7 to the 3: more points between would tell. A smooth way is a hint, no proof: nearest neighbours test it. Is a sample new, or is it a training image? Beside each sample, its nearest training image by pixels and by features. All training
 # images of this lesson are searched:
 
-# %%
+# %% tags=["slide"]
 train = mnist.data.cpu()
 f_train = judge.features(train)
 by_pixel = evaluation.nearest(fake[:8], train)[1][:, 0]
@@ -257,7 +257,7 @@ widgets.Prediction(
 # %% [markdown]
 # Measured on up to ten sets of 100, 200, … samples. The sets of one size share no sample:
 
-# %% tags=["spoiler"]
+# %% tags=["slide", "spoiler"]
 many = sample(G, budget.n_eval, seed=1).cpu()
 f_many, p_many = judge.describe(many)
 sizes = [n for n in (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000) if n <= budget.n_eval]
@@ -419,7 +419,7 @@ print(f"precision {seen.precision:.2f}, recall {seen.recall:.2f}, coverage {seen
 # ### Missing classes
 # A coarser collapse is easier to count. Which share of the images does the classifier put into each class?
 
-# %%
+# %% tags=["slide"]
 p_real, p_b = judge.probabilities(real), judge.probabilities(fake_b)
 classes = {"real test images": p_real, "generated: A": p_fake, "B: collapsed": p_b}
 for who, p in classes.items():
@@ -479,7 +479,7 @@ show(table)
 # By these scores C is about as good a generator as A: they compare clouds, and a copy of the cloud is a cloud like it. What gives it away is the single sample. How far is each from its
 # nearest training image, all of them searched again, compared with real *test* images?
 
-# %%
+# %% tags=["slide"]
 f_copies, f_test = judge.features(copies[:500]), judge.features(real[:500])
 near = {"real test images": f_test, "A: shipped": f_fake[:500], "C: copies": f_copies}
 near = {who: evaluation.nearest(f, f_train)[0][:, 0] for who, f in near.items()}
@@ -539,7 +539,7 @@ widgets.ScoreExplorer(G, reference, real, n=n_few)
 # ## Protocol
 # What else moves a score while the generator stands still? The reference, the extractor, the [seed]({{docs}}/glossary.md#seed), the number of samples: its [protocol]({{docs}}/glossary.md#protocol). Measured:
 
-# %%
+# %% tags=["slide"]
 other = features.classifier("digits" if mnist.name == "mnist" else "mnist", device)
 part, against_test = train[:10_000], evaluation.moments(judge.features(test.data))
 changes = {f"{len(many):,} samples": reference.frechet(many)}

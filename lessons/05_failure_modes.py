@@ -174,7 +174,7 @@ widgets.Prediction(
 # %% [markdown]
 # All of them, in turn and both at once:
 
-# %%
+# %% tags=["slide"]
 games = {"original": gan, "original + R1": gan, "non-saturating": non_saturating, "WGAN clipped": wasserstein, "WGAN-GP": wgan_gp}
 ends = {}
 for name, velocity in games.items():
@@ -260,7 +260,7 @@ widgets.Prediction(
 # %% [markdown]
 # Clusters covered, and D's loss, over the steps:
 
-# %%
+# %% tags=["slide"]
 def over_time(key, **games):
     steps = {name: [frame.step for frame in game.game.frames] for name, game in games.items()}
     values = {name: [frame.numbers[key] for frame in game.game.frames] for name, game in games.items()}
@@ -295,7 +295,7 @@ hopping
 # %% [markdown]
 # Where is the middle of the fakes? Healthy: near the middle of the ring. Below, the same rates with R1, γ = 0.3:
 
-# %%
+# %% tags=["slide"]
 braked = played("hopping", gamma=0.3)
 middle = lambda game: torch.tensor([math.hypot(*frame.fake.mean(0)) for frame in game.game.frames])
 steps = {name: [f.step for f in game.game.frames] for name, game in {"hopping": hopping, "with R1": braked}.items()}
@@ -330,7 +330,7 @@ print("the saturating loss pulls less than a tenth as hard:", pull["minimax"] < 
 # %% [markdown]
 # On digits, with the rates of the two 300 times apart in D's favour and no dropout in D, and the classic recipe beside it:
 
-# %% name="overpowering"
+# %% tags=["slide"] name="overpowering"
 mnist = data.load("mnist", limit=budget.images, device=device, fallback="digits")
 classic = recipe("mlp-classic")
 rates = {"D 300 times as fast": classic.vary(lr_d=3e-3, lr_g=1e-5, discriminator={"dropout": 0.0}), "classic": classic}
@@ -345,7 +345,7 @@ plotting.losses(digits["D 300 times as fast"].history)
 # ## Divergence
 # Both rates 300 times as high as they should be. Losses, on a logarithmic axis:
 
-# %%
+# %% tags=["slide"]
 wild, calm = played("diverging"), healthy
 steps = {name: [f.step for f in game.game.frames] for name, game in {"rates 0.3": wild, "rates 0.001": calm}.items()}
 worst = {name: [max(abs(f.numbers["loss_d"]), abs(f.numbers["loss_g"]), 0.1) for f in game.game.frames] for name, game in {"rates 0.3": wild, "rates 0.001": calm}.items()}
@@ -373,7 +373,7 @@ plotting.histogram(near, bins=40, xlabel="distance to the nearest training image
 # %% [markdown]
 # Samples, and for each the training image next to it:
 
-# %%
+# %% tags=["slide"]
 fake = learners["32 images"].sample(10)
 twin = few.data[evaluation.nearest(fake.flatten(1).float(), few.data.flatten(1).float())[1][:, 0]]
 plotting.grids({"generated": fake, "real: nearest of the 32": twin}, columns=10, across=1, width=500)
@@ -406,7 +406,7 @@ checks.smoothed_discriminator(smoothed_discriminator)
 # %% [markdown]
 # Data around −1, fakes around 1, far from each other. The best D with labels 1 and 0, with 0.9 and 0, with 0.9 and 0.1:
 
-# %%
+# %% tags=["slide"]
 x = torch.linspace(-1.5, 1.5, 301, dtype=torch.float64)
 p_data, p_g = (torch.exp(-((x - m) ** 2) / 0.18) for m in (-1.0, 1.0))
 logit = lambda real, fake: torch.log(real * p_data + fake * p_g) - torch.log((1 - real) * p_data + (1 - fake) * p_g)
@@ -586,7 +586,7 @@ race.run()
 # %% [markdown]
 # Clusters covered, and the share of good samples:
 
-# %% tags=["spoiler"]
+# %% tags=["slide", "spoiler"]
 told = {name: evaluation.modes_covered(run.sample(budget.n_eval), grid.modes, grid.spread) for name, run in runs.items()}
 for name, (covered, good) in told.items():
     print(f"{name:28} {covered:2} of 25 clusters, {good:4.0%} good")

@@ -66,7 +66,7 @@ print(f"scale {scale.name()}, {torch.get_num_threads()} threads")
 # A second device halves the arithmetic and nothing else. So ask what a step consists of. Here are the parts of one DCGAN step, each timed by itself, median of five:
 
 
-# %%
+# %% tags=["slide"]
 def milliseconds(work, times=5):
     """Median time of work(), after one call to warm up."""
     taken = []
@@ -274,7 +274,7 @@ print({key: config[key] for key in ("processes", "batch_size", "batch_per_proces
 # Two processes of one thread against one process of two threads, on the same batches: images per second of DCGAN.
 
 
-# %%
+# %% tags=["slide"]
 def rate(us, steps, images):
     """Images per second of the whole team."""
     shown = data.load("mnist", limit=images, fallback="digits")

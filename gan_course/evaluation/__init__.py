@@ -1,6 +1,7 @@
 """Scores of generated images, from the features and class probabilities that an extractor gives (`gan_course.features`)."""
 
 from gan_course.evaluation.classes import Spread, class_shares, classifier_score, missing_modes
+from gan_course.evaluation.comparison import comparison, told
 from gan_course.evaluation.conditional import (
     Accuracy,
     ClassScore,
@@ -33,6 +34,7 @@ __all__ = [
     "class_table",
     "classifier_accuracy",
     "classifier_score",
+    "comparison",
     "frechet_distance",
     "is_molecule",
     "kernel_distance",
@@ -48,4 +50,5 @@ __all__ = [
     "score",
     "stacked_modes",
     "table",
+    "told",
 ]

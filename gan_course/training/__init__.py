@@ -1,7 +1,7 @@
 """Training a GAN: recipes (hyper-parameters by name) and the `Trainer` that runs one."""
 
 from gan_course.sampling import sample
-from gan_course.training.conditional import ConditionalTrainer, trainer_of
+from gan_course.training.conditional import ConditionalTrainer, PictureTrainer, trainer_of
 from gan_course.training.recipes import RECIPES, Recipe, recipe
 from gan_course.training.shipped import expected, pretrained
 from gan_course.training.trainer import Diverged, Trainer
@@ -11,6 +11,7 @@ __all__ = [
     "RECIPES",
     "ConditionalTrainer",
     "Diverged",
+    "PictureTrainer",
     "Recipe",
     "Score",
     "Trainer",

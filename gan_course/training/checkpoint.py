@@ -302,6 +302,7 @@ def load_generator(path, G: nn.Module | None = None) -> nn.Module:
         G = G or build(made_with.architecture, about["image_shape"], generator=made_with.generator)[0]
         G.load_state_dict(weights)
     G.classes = tuple(about.get("classes", ()))  # names, where G takes a class
+    G.condition = made_with.condition  # the name of the pictures that G takes, if it does
     return G.eval().requires_grad_(False)
 
 
@@ -316,7 +317,7 @@ def _save_samples(folder: Path, trainer) -> None:
     wanted = {folder / f"step-{step:07d}.png": samples for step, samples in trainer.snapshots}
     for path, samples in wanted.items():
         if path not in trainer.drawn or not path.exists():
-            files.replace(path, functools.partial(save_grid, samples))
+            files.replace(path, functools.partial(save_grid, trainer.shown(samples)))
             trainer.drawn.add(path)
     for path in folder.glob("step-*.png"):
         if path not in wanted:

@@ -1,9 +1,13 @@
-"""Conditional training (Mirza and Osindero 2014): G is asked for a class, D is told the class and judges both together."""
+"""Conditional training (Mirza and Osindero 2014): G is asked for something, D is told it too and judges both together.
+
+y is a class, or a picture: edges, a half, a photograph without colour (Isola et al. 2017).
+"""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from gan_course import UserError
+from gan_course.data import condition, conditions, triptychs
 from gan_course.sampling import in_turn
 from gan_course.training.recipes import Recipe
 from gan_course.training.trainer import Trainer
@@ -25,13 +29,15 @@ class ConditionalTrainer(Trainer):
 
     def __init__(self, recipe: Recipe, data, **given):
         if recipe.packing > 1:
-            raise UserError(f"packing={recipe.packing} joins samples of several classes; use packing=1 with classes")
-        super().__init__(for_classes(recipe, data), data, **given)
+            raise UserError(f"packing={recipe.packing} joins samples of several conditions; use packing=1 with them")
+        super().__init__(self.fitted(recipe, data), data, **given)
 
     @classmethod
     def resume(cls, folder, data, recipe: Recipe | None = None, **given) -> "ConditionalTrainer":
         """See `Trainer.resume`."""
-        return super().resume(folder, data, recipe and for_classes(recipe, data), **given)
+        return super().resume(folder, data, recipe and cls.fitted(recipe, data), **given)
+
+    fitted = staticmethod(for_classes)  # the recipe for a data set
 
     def d_step(self) -> None:
         """One discriminator step: real images and fakes of the same classes."""
@@ -54,7 +60,7 @@ class ConditionalTrainer(Trainer):
             logits_fake = self.D(x_fake, y).float()
         loss_g = self.g_loss(logits_fake, x_real, y) + self.class_loss(x_fake, y)
         self.opt_g.zero_grad()
-        loss_g.backward()
+        (loss_g + self.distance(x_fake, x_real)).backward()
         self.opt_g.step()
         self.D.requires_grad_(True)
         self.average_weights()
@@ -71,16 +77,50 @@ class ConditionalTrainer(Trainer):
             logits = self.D.classify(x).float()
         return F.cross_entropy(logits, y)
 
-    def real_pairs(self) -> tuple[Tensor, Tensor]:
-        """batch_size random training images and their classes (N,)."""
-        index = self.indices()
-        return self.images_at(index), self.data.labels[index]
+    def distance(self, x_fake: Tensor, x_real: Tensor) -> Tensor | float:
+        """The recipe's `l1` times the mean absolute difference of (N, C, H, W) in [-1, 1]; 0 without. No loss that is noted."""
+        return self.recipe.l1 * (x_fake.float() - x_real).abs().mean() if self.recipe.l1 else 0.0
 
-    def classes(self, n: int) -> Tensor:
+    def real_pairs(self) -> tuple[Tensor, Tensor]:
+        """batch_size random training images and their y (N, …)."""
+        index = self.indices()
+        x = self.images_at(index)
+        return x, *self.told(x, index)
+
+    def told(self, x: Tensor, index: Tensor) -> tuple[Tensor, ...]:
+        """Their classes (N,)."""
+        return (self.data.labels[index],)
+
+    def conditions(self, n: int) -> Tensor:
         """All classes in turn, (n,): with eight columns and more classes each column mixes them, with as many it is one."""
         return in_turn(range(len(self.data.classes)), n).to(self.device)
 
 
+class PictureTrainer(ConditionalTrainer):
+    """A `ConditionalTrainer` whose y are pictures (N, C, H, W) in [-1, 1], made of the training images by the recipe's `condition`.
+
+    G's loss has the recipe's `l1` in it. Fixed noise and samples are asked for what the first training images give.
+    """
+
+    @staticmethod
+    def fitted(recipe: Recipe, data) -> Recipe:
+        """The recipe as it is. UserError where the data has no such conditions."""
+        conditions(recipe.condition, data, 1)
+        return recipe
+
+    def told(self, x: Tensor, index: Tensor) -> tuple[Tensor, ...]:
+        """The conditions made of them, (N, C, H, W)."""
+        return (condition(self.recipe.condition)(x),)
+
+    def conditions(self, n: int) -> Tensor:
+        """Those of the first n training images, (n, C, H, W), always the same."""
+        return conditions(self.recipe.condition, self.data, n, self.seed)
+
+    def shown(self, samples: Tensor) -> Tensor:
+        """Condition, output and truth side by side, uint8 (N, C, H, 3·W)."""
+        return triptychs(self.recipe.condition, self.data, samples, self.seed)
+
+
 def trainer_of(recipe: Recipe) -> type[Trainer]:
     """The kind of trainer that a recipe is for."""
-    return ConditionalTrainer if recipe.conditional else Trainer
+    return PictureTrainer if recipe.condition else ConditionalTrainer if recipe.conditional else Trainer

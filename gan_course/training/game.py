@@ -129,8 +129,12 @@ class Game:
         """batch_size draws of z ~ N(0, 1), or this process's part of them, (N, noise_dim)."""
         return self.team.part(torch.randn(self.recipe.batch_size, self.G.noise_dim, generator=self.rng, device=self.device))
 
-    def classes(self, n: int) -> Tensor | None:
-        """The classes (n,) that fixed noise and samples are asked for: none here, see `ConditionalTrainer`."""
+    def told(self, x: Tensor, index: Tensor) -> tuple[Tensor, ...]:
+        """What both networks are told of the images x at `index`: nothing here, y in a `ConditionalTrainer`."""
+        return ()
+
+    def conditions(self, n: int) -> Tensor | None:
+        """The y (n, …) that fixed noise and samples are asked for: none here, classes in a `ConditionalTrainer`."""
         return None
 
     def autocast(self):
@@ -161,9 +165,10 @@ class Game:
         n -= n % self.recipe.packing
         index = torch.randint(len(self.data), (n,), generator=torch.Generator().manual_seed(self.seed)).to(self.device)
         z = noise(n, G.noise_dim, self.seed, self.device)
-        y = () if self.classes(n) is None else (self.data.labels[index],)
         with RandomState(self.device, self.seed):
-            real, fake = (D(x, *y).float() for x in (self.data.batch(index), G(z, *y)))
+            x_real = self.data.batch(index)
+            y = self.told(x_real, index)
+            real, fake = (D(x, *y).float() for x in (x_real, G(z, *y)))
         return measured(self.loss, real, fake)
 
     def latest(self) -> dict[str, float]:
@@ -182,7 +187,7 @@ class Game:
         G, D = G.to(self.device, memory_format=layout), D.to(self.device, memory_format=layout)
         if self.given_networks:
             G.noise_dim, G.image_shape = getattr(G, "noise_dim", recipe.generator.get("noise_dim", 100)), shape
-            y = () if self.classes(2) is None else (self.classes(2),)
+            y = () if self.conditions(2) is None else (self.conditions(2),)
             try:
                 with torch.no_grad():
                     x = G.eval()(torch.zeros(2 * recipe.packing, G.noise_dim, device=self.device), *y)

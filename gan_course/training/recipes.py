@@ -18,7 +18,9 @@ class Recipe:
     `penalty` names one of `losses.PENALTIES` ("": none), which is added to D's loss every `penalty_every` steps, times
     `penalty_weight` and times `penalty_every`. `clip`: after each of its steps D's weights are cut off at ±clip (0: they are
     not). `smoothing`: the label of real images is 1 − smoothing. `packing`: D judges so many samples together, joined along
-    their channels (Lin et al. 2018).
+    their channels (Lin et al. 2018). `condition`: both networks are given a picture, of `data.conditions.CONDITIONS` ("": none);
+    `l1`: G's loss is that of the game plus so many times the mean absolute difference to the image that the condition was made
+    of (Isola et al. 2017, eq. 4), both in [-1, 1].
     """
 
     name: str
@@ -40,6 +42,8 @@ class Recipe:
     clip: float = 0.0
     smoothing: float = 0.0
     packing: int = 1
+    condition: str = ""
+    l1: float = 0.0
 
     def __post_init__(self):
         """Types and ranges, so that what trains can also be read again. UserError names what is wrong."""
@@ -82,7 +86,11 @@ def _plain(value):
 
 
 LEAST = {"batch_size": 1, "d_steps": 1, "penalty_every": 1, "packing": 1}  # of whole numbers; 0 of the others
-TEXTS, DICTS, SHARES = ("name", "architecture", "loss", "penalty"), ("generator", "discriminator"), ("ema", "betas", "smoothing")
+TEXTS, DICTS, SHARES = (
+    ("name", "architecture", "loss", "penalty", "condition"),
+    ("generator", "discriminator"),
+    ("ema", "betas", "smoothing"),
+)
 
 
 def _taken(key: str, value):
@@ -197,6 +205,27 @@ RECIPES["cgan-mnist"] = RECIPES["mlp-tuned"].vary(name="cgan-mnist", generator=N
 RECIPES |= {  # a class reaches every layer of G, as in Miyato and Koyama 2018
     f"c{name}": RECIPES[name].vary(name=f"c{name}", generator=N | {"class_norm": True}, discriminator=N)
     for name in ("dcgan32", "sndcgan32")
+}
+# From a picture to a picture. The weight of the L1 term is the paper's (section 3.3); rates and momentum are sndcgan32's.
+PICTURE = Recipe(
+    "edges-mnist",
+    architecture="unet",
+    condition="edges",
+    l1=100.0,
+    batch_size=64,
+    lr_g=1e-3,
+    lr_d=4e-4,
+    betas=(0.0, 0.9),
+    ema=0.998,
+)
+RECIPES |= {
+    name: PICTURE.vary(name=name, condition=condition, **more)
+    for name, condition, more in [
+        ("edges-mnist", "edges", {}),
+        ("halves-mnist", "left", {}),
+        ("strokes-mnist", "strokes", {}),
+        ("colour-cifar10", "grey", {"flip": True}),  # as sndcgan32
+    ]
 }
 # Points in the plane: a plain GAN and, one change each, what ruins and what mends it. The networks are the playground's.
 PLAIN = Recipe(

@@ -71,7 +71,7 @@ class Trainer(Game):
         loss(recipe.loss, recipe.smoothing)  # says what is wrong with them
         if recipe.penalty and recipe.penalty not in PENALTIES:
             raise UserError(f"no penalty called {recipe.penalty!r}; there are: {', '.join(PENALTIES)}")
-        without = {"loss": "non_saturating", "penalty": "", "clip": 0.0, "smoothing": 0.0, "packing": 1}
+        without = {"loss": "non_saturating", "penalty": "", "clip": 0.0, "smoothing": 0.0, "packing": 1, "l1": 0.0}
         if steps and (unused := [key for key, none in without.items() if getattr(recipe, key) != none]):
             key = unused[0]
             value, none = getattr(recipe, key), without[key]
@@ -88,6 +88,8 @@ class Trainer(Game):
         if team.size > 1 and recipe.discriminator.get("minibatch"):
             why = "compares a whole batch, and each process sees a part of it"
             raise UserError(f"minibatch discrimination {why}; train it in one process")
+        if recipe.l1 and not recipe.condition:
+            raise UserError(f"l1={recipe.l1} needs the picture that a condition was made of; use l1=0 without a condition")
         if recipe.flip and len(data.shape) != 3:
             raise UserError(f"{data.name} holds no images to mirror; use flip=False")
         self.recipe, self.data, self.seed, self.out = recipe, data, seed, out
@@ -281,7 +283,7 @@ class Trainer(Game):
         """
         G = copy.deepcopy(self.G if self.G_ema is None else self.G_ema).requires_grad_(False)
         if self.G_ema is not None:
-            y = self.classes(n_statistics)
+            y = self.conditions(n_statistics)
             parts = iter(() if y is None else y.split(500))  # update_bn hands on z alone
             hook = G.register_forward_pre_hook(lambda _, z: (*z, *islice(parts, 1)))
             update_bn(noise(n_statistics, G.noise_dim, 0, self.device).split(500), G)
@@ -297,13 +299,17 @@ class Trainer(Game):
         return G.eval()
 
     def sample(self, n: int, seed: int = 0, y=None) -> Tensor:
-        """n samples from fresh noise as the data set keeps them; sample i of a seed is the same whatever n is. y: classes."""
-        return sample(self.generator(), n, seed, self.classes(n) if y is None else y, self.data.kept)
+        """n samples from fresh noise as the data set keeps them; sample i of a seed is the same whatever n is. y: conditions."""
+        return sample(self.generator(), n, seed, self.conditions(n) if y is None else y, self.data.kept)
 
     def snapshot(self) -> Tensor:
         """What G makes of the fixed noise vectors now: uint8 (64, C, H, W), or float32 (512, 2) for points."""
-        y = self.classes(len(self.z_fixed))
+        y = self.conditions(len(self.z_fixed))
         return draw(self.generator(n_statistics=500), self.z_fixed, y, self.data.kept, check=False)
+
+    def shown(self, samples: Tensor) -> Tensor:
+        """The samples of a snapshot as its file shows them: as they are."""
+        return samples
 
     # ---------------------------------------------------------------- keeping
 

@@ -39,7 +39,7 @@ class Score:
 
     scorer: called with `n` samples from fixed noise, as the data set keeps them, averaged weights where there are some;
     returns a number, which the row of the history keeps under `name`. The best one's weights are `trainer.best`; of several
-    scores, those of the first. NaN is never the best. with_classes: call it with the classes asked for too, (n,).
+    scores, those of the first. NaN is never the best. with_classes: call it with what was asked for too, classes (n,).
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Score:
         devices = [trainer.device] if trainer.device.type == "cuda" else []
         with trainer.off_the_clock(), torch.random.fork_rng(devices=devices):
             G = trainer.generator(n_statistics=min(2_000, self.n))
-            y = trainer.classes(self.n)
+            y = trainer.conditions(self.n)
             samples = sample(G, self.n, trainer.seed, y, trainer.data.kept, trainer.team)
             value = float(self.scorer(samples, y) if self.with_classes else self.scorer(samples))
             trainer.history[-1][self.name] = value

@@ -7,6 +7,7 @@ from gan_course.widgets.foreground import train
 from gan_course.widgets.interpolation import Interpolation
 from gan_course.widgets.monitor import TrainingMonitor
 from gan_course.widgets.noise import NoiseExplorer
+from gan_course.widgets.pad import DrawingPad
 from gan_course.widgets.playground import Playground
 from gan_course.widgets.portrait import Portrait
 from gan_course.widgets.prediction import Prediction
@@ -19,6 +20,7 @@ __all__ = [
     "ActivationExplorer",
     "ClassWalk",
     "ConvolutionCalculator",
+    "DrawingPad",
     "Interpolation",
     "NoiseExplorer",
     "Playground",

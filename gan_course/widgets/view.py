@@ -196,7 +196,7 @@ def judge(trainer, images, chosen: int) -> Opinion:
             module.train()
     with torch.enable_grad():
         x = trainer.data.seen(images).to(trainer.device).requires_grad_()
-        y = trainer.classes(len(x))
+        y = trainer.conditions(len(x))
         logits = (D(x) if y is None else D(x, y)).float().flatten()
         gradient = torch.autograd.grad(logits[chosen], x)[0][chosen]
     return Opinion(logits.detach().sigmoid().cpu(), gradient.float().cpu())

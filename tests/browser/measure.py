@@ -1,10 +1,11 @@
 """Figures and pictures of the live controls in a real browser. Prints JSON.
 
-python tests/browser/measure.py [--seconds 20] [--rounds 3] [--moves 40] [--shots docs] [--playground]
+python tests/browser/measure.py [--seconds 20] [--rounds 3] [--moves 40] [--shots docs] [--playground | --pad]
 
 bare, monitor: images per second of a bare run and, in turn, with the monitor in the same kernel; ratio: the median of monitor
 over bare. slider_ms: from the key press on a slider of the noise explorer to the new picture in the page. first_ms: from the
 press of Train on a new training, precision not yet chosen, to the first word and to the first new picture in the page.
+With --pad only that: from the press of the mouse on the drawing pad to G's new digit in the page, pad_ms, for each move.
 With --playground only that: pictures a second that the page painted, training steps a second, the first picture after Train.
 """
 
@@ -58,6 +59,8 @@ FIRST = """area => {
   Array.from(area.querySelectorAll("button")).find(b => b.innerText === "Train").click();
 }"""
 
+PAD = "from gan_course import widgets\nwidgets.DrawingPad()"
+TOUCH = WATCH.replace("keydown", "pointerdown").replace('querySelectorAll("img")', 'querySelectorAll(".gan-course-made img")')
 PLAYGROUND = "from gan_course import widgets\nwidgets.Playground()"
 FILM = """area => {
   const picture = () => area.querySelector(".gan-course-field svg");
@@ -80,6 +83,7 @@ def main() -> None:
     parser.add_argument("--moves", type=int, default=40, help="of a slider")
     parser.add_argument("--shots", type=Path, help="a folder for monitor.png and explorer.png")
     parser.add_argument("--playground", action="store_true", help="measure the playground alone")
+    parser.add_argument("--pad", action="store_true", help="measure the drawing pad alone")
     args = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
@@ -93,6 +97,13 @@ def main() -> None:
             notebook = browser.Notebook(page, browser.write(root, [PLAYGROUND], "measure"))
             notebook.run_all()
             print(json.dumps(film(notebook.cell(0), args.seconds, args.shots)))
+            chromium.close()
+            return
+        if args.pad:
+            notebook = browser.Notebook(page, browser.write(root, [PAD], "measure"))
+            notebook.run_all()
+            took = dots(notebook.cell(0), args.moves, args.shots)
+            print(json.dumps({"pad_ms": {"median": round(statistics.median(took)), "slowest": round(max(took))}}))
             chromium.close()
             return
         cells = [SETUP, MONITOR, BARE.replace("{seconds}", str(args.seconds)), EXPLORER, FRESH]
@@ -162,6 +173,23 @@ def film(area, seconds: float, shots: Path | None) -> dict[str, float]:
     gaps, steps = area.page.evaluate("() => [window.film.gaps, window.film.steps()]")
     told = {"pictures_per_second": len(gaps) / seconds, "steps_per_second": steps / seconds, "first_ms": gaps[0]}
     return {name: round(value, 1) for name, value in (told | {"slowest_ms": max(gaps[1:])}).items()}
+
+
+def dots(area, moves: int, shots: Path | None) -> list[float]:
+    """Milliseconds from the press of the mouse to G's new digit, for dots in rows across the pad."""
+    hand, page = area.get_by_role("application"), area.page
+    hand.wait_for()
+    page.wait_for_timeout(2000)
+    if shots:
+        shoot(area, shots / "pad.png")
+    area.evaluate(TOUCH)
+    box = hand.bounding_box()
+    for i in range(moves):
+        page.mouse.click(box["x"] + box["width"] * (0.2 + 0.1 * (i % 7)), box["y"] + box["height"] * (0.2 + 0.1 * (i // 7 % 7)))
+        page.wait_for_timeout(700)
+    took = page.evaluate("window.took")
+    assert len(took) > 0.8 * moves, f"{moves - len(took)} of {moves} dots changed no digit in time"
+    return took
 
 
 def shoot(area, path: Path) -> None:

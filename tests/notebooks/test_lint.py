@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(p for folder in ("", "solutions") for p in (ROOT / "notebooks" / folder).glob("[0-9][0-9]_*.ipynb"))
-TAGS = {"nbval-check-output", "check", "stub", "solution", "spoiler"}
+TAGS = {"nbval-check-output", "check", "stub", "solution", "spoiler", "slide"}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT).with_suffix("")))
