@@ -163,8 +163,8 @@ for arm, right in arms.items():
     print(f"{arm:28} median {sorted(right)[2]:5.1f} %, from {min(right):.1f} to {max(right):.1f}")
 
 # %% [markdown]
-# Read the rows of 100 labels. Turned and shifted digits help, and cost nothing. The honest generator does not: it can only give back what 100 digits told it, with its own faults on top. The one that saw 60,000 helps a great deal, and with it 60,000 labels came in by the back door;
-# whoever has those needs no generator. With 1,000 labels of one's own even its digits no longer help at `cpu` scale. Where published results show a gain the generator has mostly seen more images than the classifier, without labels perhaps: that is the honest form of the claim.
+# With 100 labels turned and shifted digits help, and cost nothing; with 10 the seeds lie further apart than the arms, and with 1,000 nothing is left to gain at this length of training. The honest generator helps nowhere: it can only give back what its digits told it, with faults of its own on top.
+# The one that saw 60,000 helps a great deal where labels are few, because 60,000 labels came in by the back door; whoever has those needs no generator. A published gain may be honest where the generator has seen more *unlabelled* images than the classifier has labels. Ask which it was.
 #
 # ### Samples alone
 # Then replace the real images altogether: a classifier that has seen nothing but samples, tested on real ones (the classifier accuracy score of Ravuri and Vinyals 2019, `python -m gan_course evaluate` has it for conditional runs). Beside it as many real images.
@@ -313,7 +313,8 @@ shown |= {"the one of 200 images": runs["200 images"].sample(1000, seed=9), "the
 plotting.bars({name: 100 * fake(images) for name, images in shown.items()}, xlabel="% taken for fakes")
 
 # %% [markdown]
-# PROSE-E2
+# Next to no false alarms, and most new fakes of the generator that it knows are found. Blurring does not hide them: a blurred background is even less like MNIST's clean black. The one of 200 images has the same networks and much the same faults. But of the shipped one's fakes most pass, and those are the good ones.
+# So a rate of fakes found says little without the generators that were tried, and the next generator is not among them.
 #
 # ## Words
 # A GAN on text: G gives a row of logits for each letter, and writes the largest. How much gradient gets back?
@@ -435,7 +436,7 @@ for name, texts in writers.items():
     )
 
 # %% [markdown]
-# PROSE-F2
+# Most texts are no words, whoever writes. A gradient did arrive: the GAN writes many times as many words as letters drawn singly. And the table of counts writes about twice as many as the GAN. Text is where GANs lost: to models that give a probability to each next letter, which are the counted pairs with a longer memory (Caccia et al. 2020 compare them fairly).
 #
 # ## Molecules
 # "GANs find drugs." A [SMILES]({{docs}}/glossary.md#smiles) string writes a molecule in letters: ethanol is `CCO`, benzene `c1ccccc1`, brackets open branches, equal digits close rings. The same two writers, on the 176 small molecules of `data.MOLECULES`:
@@ -452,7 +453,7 @@ for name, texts in by.items():
     )
 
 # %% [markdown]
-# PROSE-M
+# The counted pairs are ahead again. And "valid" is little: look at the longest. Without rdkit (`pip install rdkit`, then run the cell again) the check knows brackets, rings and bonds, not whether such an aromatic ring exists, and it lets pass what rdkit refuses. A valid string is not a molecule that somebody can make, nor one that does anything. 176 molecules teach neither.
 #
 # ## A transformer as G
 # "Transformers replace convolutions." Here is one of about the parameters of the MLP: a picture is 16 patches of 7×7, each a token; z makes all tokens, attention lets them agree.
@@ -502,10 +503,10 @@ def against_small_D(G):
 
 # %%
 widgets.Prediction(
-    "After the same seconds, which G is ahead?",
+    "After the same seconds, which G is last?",
     ("the MLP", "DCGAN", "the transformer"),
-    answer=0,
-    why="A dense layer sees the whole picture at once and costs little. Attention and convolutions pay with more data, larger pictures and longer runs.",
+    answer=2,
+    why="Attention is told nothing of pictures: which patches are neighbours it must learn. It pays with more data and far longer runs.",
 )
 
 # %% [markdown]
@@ -581,14 +582,14 @@ checks.euler(euler)
 
 # %%
 class Velocity(nn.Module):
-    """v(x, t): places (N, d) and times (N, 1) → velocities (N, d)."""
+    """v(x, t): places (N, d) and times (N, 1) → velocities (N, d): the net guesses where the way ends, v leads there."""
 
     def __init__(self, d, width):
         super().__init__()
         self.net = nn.Sequential(nn.Linear(d + 1, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, d))
 
     def forward(self, x, t):
-        return self.net(torch.cat([x, t], 1))
+        return (self.net(torch.cat([x, t], 1)) - x) / (1 - t).clamp(min=0.05)
 
 
 def flow(width, points, seconds, steps=budget.rung_steps, seed=0):
@@ -628,13 +629,16 @@ game = Trainer(recipe("points"), ring, precision="fp32").run(steps=budget.rung_s
 drawn = {"GAN": game.sample(1000)}
 if written:
     v = flow(64, ring.data, seconds=None if budget.rung_steps else 10)
-    drawn |= {f"flow, {steps} steps": euler(v, torch.randn(1000, 2), steps) for steps in (1, 10, 50)}
+    drawn |= {f"{steps}-step flow": euler(v, torch.randn(1000, 2), steps) for steps in (1, 10, 50)}
 for name, points in drawn.items():
     covered, good = evaluation.modes_covered(points, ring.modes, ring.spread)
     print(f"{name:15} {covered} of 8 clusters, {good:4.0%} good")
 HTML(
     plotting.beside(
-        *(f"<div><b>{name}</b>{plotting.samples(ring, x[:300], name, side=230).html()}</div>" for name, x in drawn.items())
+        *(
+            f"<div style='width:250px'><b>{name}</b>{plotting.samples(ring, x[:300], name, side=230).html()}</div>"
+            for name, x in drawn.items()
+        )
     )
 )
 
@@ -649,7 +653,7 @@ rows = {"GAN (the MLP of the race)": lambda n: sample(G, n, seed=5)}
 if written:
     v = flow(128, mnist.seen(mnist.data).flatten(1), seconds=None if budget.rung_steps else 30)
     rows |= {
-        f"flow, {steps} steps": lambda n, steps=steps: mnist.kept(euler(v, torch.randn(n, 784), steps).view(n, 1, 28, 28))
+        f"{steps}-step flow": lambda n, steps=steps: mnist.kept(euler(v, torch.randn(n, 784), steps).view(n, 1, 28, 28))
         for steps in (1, 10, 50)
     }
 cost, far = {}, {}
@@ -676,7 +680,6 @@ plotting.curves(
     {name: [far[n] for n in names] for name, names in lines.items()},
     xlabel="microseconds a sample",
     ylabel="Fréchet distance",
-    log=True,
     styles={name: {"marker": "o"} for name in lines},
 )
 

@@ -53,9 +53,9 @@ class Temperature(Controls):
         return f"τ = {self.tau:.2g}: the largest share of a draw is {share:.0%} on average; largest letters {most}"
 
     def _figure(self) -> plotting.Figure:
-        shares = {"probabilities": torch.softmax(self.logits, 0)[:, None], "draws": self.draws().T}
-        named = lambda rows: [[f"{letter} {v:.0%}" for v in row] for letter, row in zip(self.letters, rows, strict=True)]  # noqa: E731
-        words = {name: named(x.tolist()) for name, x in shares.items()}
+        shares = {"%": torch.softmax(self.logits, 0)[:, None], "draws, %": self.draws().T}
+        words = {name: [[f"{100 * v:.0f}" for v in row] for row in x.tolist()] for name, x in shares.items()}
+        words["%"] = [[f"{letter} {word}"] for letter, (word,) in zip(self.letters, words["%"], strict=True)]
         none = {name: torch.zeros(x.shape) for name, x in shares.items()}
         alt = f"Shares of the letters {', '.join(self.letters)} in {DRAWS} draws. {self._told()}."
         return plotting.cells(shares, none, words, alt)

@@ -47,7 +47,9 @@ CLAIMS = [
         "01",
         "the last rung is below a seventh of the first. No dropout, BatchNorm, no momentum and averaging each take off a third or more, the others little or nothing",
         "plotting.bars(ladder",
-        lambda t: math.prod(rungs(t)) < 1 / 7 and [share < 0.67 for share in rungs(t)] == [True, True, False, True, False, False, True],
+        lambda t: (
+            math.prod(rungs(t)) < 1 / 7 and [share < 0.67 for share in rungs(t)] == [True, True, False, True, False, False, True]
+        ),
     ),
     Claim(
         "01",
@@ -121,7 +123,9 @@ CLAIMS = [
         "03",
         'the eight of "BatchNorm scales near 0" are nearly one picture, and its bar is the longest',
         "ladder = {f",
-        lambda t: bar(t, "BatchNorm scales near 0") > 1.02 * max(bar(t, name) for name in ("all rules", "ReLU in D", "no BatchNorm in D")),
+        lambda t: (
+            bar(t, "BatchNorm scales near 0") > 1.02 * max(bar(t, name) for name in ("all rules", "ReLU in D", "no BatchNorm in D"))
+        ),
     ),
     Claim(
         "03",
@@ -336,7 +340,11 @@ CLAIMS = [
         "05",
         "**Curve:** clusters covered.",
         "both_curves(",
-        lambda t: ends(t, "healthy")[1] >= 7 and ends(t, "collapsed")[1] <= 2 and 1.2 < ends(t[t.index("loss of D") :], "collapsed")[1] < 1.5,
+        lambda t: (
+            ends(t, "healthy")[1] >= 7
+            and ends(t, "collapsed")[1] <= 2
+            and 1.2 < ends(t[t.index("loss of D") :], "collapsed")[1] < 1.5
+        ),
     ),
     Claim(
         "05",
@@ -379,6 +387,70 @@ CLAIMS = [
             and number(t[t.index("γ = 0.1 ") :], "clusters,") < number(t[t.index("rates that fit ") :], "clusters,")
         ),
     ),
+    Claim(
+        "08",
+        "With 100 labels turned and shifted digits help, and cost nothing; with 10 the seeds lie further apart than the arms, and with 1,000 nothing is left to gain",
+        "for arm, right in arms.items()",
+        lambda t: (
+            number(t, "100: turned and shifted      median") > number(t, "100: alone                    median") + 1
+            and number(t, "1,000: turned and shifted    median") < number(t, "1,000: alone                  median") + 1
+        ),
+    ),
+    Claim(
+        "08",
+        "The honest generator helps nowhere",
+        "for arm, right in arms.items()",
+        lambda t: all(
+            float(own) <= float(alone)
+            for own, alone in zip(
+                re.findall(r"honest generator +median +(\S+)", t), re.findall(r"alone +median +(\S+)", t), strict=True
+            )
+        ),
+    ),
+    Claim(
+        "08",
+        "Close, and below.",
+        "alone = evaluation.classifier_accuracy(",
+        lambda t: 0 < number(t, "real ones:") - number(t, "alone:") < 3,
+    ),
+    Claim(
+        "08",
+        "Against the generator of 200 images both tests work, and D's works far better",
+        "area = roc_area(*pair)",
+        lambda t: number(t, "200 images, nearest sample   area") > 0.6 and number(t, "200 images, D's logit        area") > 0.9,
+    ),
+    Claim(
+        "08",
+        "With all images loaded both areas are close to one half, a coin",
+        "area = roc_area(*pair)",
+        lambda t: all(abs(float(area) - 0.5) < 0.06 for area in re.findall(r"all images, .* area (\S+)", t)),
+    ),
+    Claim(
+        "08",
+        "Next to no false alarms, and most new fakes of the generator that it knows are found. Blurring does not hide them",
+        "plotting.bars({name: 100 * fake(images)",
+        lambda t: number(t, "alarms)") < 5 and number(t, "that it knows") > 90 and number(t, "blurred") > 90,
+    ),
+    Claim(
+        "08",
+        "But of the shipped one's fakes most pass",
+        "plotting.bars({name: 100 * fake(images)",
+        lambda t: number(t, "the shipped one") < 40 < number(t, "the one of 200 images"),
+    ),
+    Claim(
+        "08",
+        "the GAN writes many times as many words as letters drawn singly. And the table of counts writes about twice as many as the GAN",
+        "writers = {",
+        lambda t: (
+            5 * written(t, "single letters") < written(t, "GAN") and 1.6 < written(t, "pairs of letters") / written(t, "GAN") < 2.5
+        ),
+    ),
+    Claim(
+        "08",
+        "The counted pairs are ahead again.",
+        "for name, texts in by.items()",
+        lambda t: int(re.search(r"pairs of letters.* (\d+) valid", t)[1]) > int(re.search(r"GAN.* (\d+) valid", t)[1]),
+    ),
 ]
 
 
@@ -392,6 +464,11 @@ def rungs(text: str) -> list[float]:
 def bar(text: str, name: str) -> float:
     """A bar of lesson 03's race, whose name ends in its steps: "all rules (214 steps) 675" → 675."""
     return number(text, re.search(rf"{re.escape(name)} \([\d,]+ steps\)", text)[0])
+
+
+def written(text: str, who: str) -> int:
+    """Words, shown and hidden, of lesson 08's writers: "GAN  906 different,  60 of the list,  10 of the 100 hidden" → 70."""
+    return sum(map(int, re.search(rf"{who} .* (\d+) of the list, +(\d+) of the", text).groups()))
 
 
 def ends(text: str, name: str) -> tuple[float, float]:
