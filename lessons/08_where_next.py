@@ -527,7 +527,7 @@ print("Fréchet distance, steps:", {name: (round(value), race.runs[name].step) f
 plotting.grids({name: run.sample(24) for name, run in race.runs.items()}, columns=6)
 
 # %% [markdown]
-# PROSE-G2
+# The transformer is last, far behind. DCGAN is a little ahead of the MLP after about a quarter of its steps: a convolution knows from the start what a neighbour is. This is one seed and a short run, not a verdict: what a transformer needs, many images and long runs, it does not get here (Jiang et al. 2021 needed help from tricks of augmentation, too).
 #
 # ## A flow instead of a game
 # What draws most generated pictures today is no GAN. [Diffusion]({{docs}}/glossary.md#diffusion-model) models and their simplest relative, [flow matching]({{docs}}/glossary.md#flow-matching) (Lipman et al. 2023), turn noise into data little by little.
@@ -643,7 +643,7 @@ HTML(
 )
 
 # %% [markdown]
-# PROSE-H1
+# One step: a heap in the middle. Ten reach all clusters, and fifty bring no more: what is left to mend is the network, not the walk. In the same seconds the GAN has the larger share of good samples.
 #
 # Then digits: a flow of the MLP generator's size, its seconds those of the race above. What a sample costs is measured, too.
 
@@ -684,7 +684,8 @@ plotting.curves(
 )
 
 # %% [markdown]
-# PROSE-H2
+# At these sizes and seconds the GAN is ahead and cheap: one pass a sample. The flow improves with its steps, each of which costs a pass; one step gives little more than the mean digit. Its precision is high and its recall nothing: so small a network, trained so short, draws typical digits and no others.
+# What the picture cannot show is why flows and diffusion won: no game that may circle or collapse, a loss that falls, and quality that keeps growing with size and time. Look at the price as well.
 #
 # ## Reading tables
 # ### Exercise: what is unfair here?

@@ -392,8 +392,8 @@ CLAIMS = [
         "With 100 labels turned and shifted digits help, and cost nothing; with 10 the seeds lie further apart than the arms, and with 1,000 nothing is left to gain",
         "for arm, right in arms.items()",
         lambda t: (
-            number(t, "100: turned and shifted      median") > number(t, "100: alone                    median") + 1
-            and number(t, "1,000: turned and shifted    median") < number(t, "1,000: alone                  median") + 1
+            median(t, "100: turned and shifted") > median(t, "100: alone") + 1
+            and median(t, "1,000: turned and shifted") < median(t, "1,000: alone") + 1
         ),
     ),
     Claim(
@@ -451,6 +451,32 @@ CLAIMS = [
         "for name, texts in by.items()",
         lambda t: int(re.search(r"pairs of letters.* (\d+) valid", t)[1]) > int(re.search(r"GAN.* (\d+) valid", t)[1]),
     ),
+    Claim(
+        "08",
+        "The transformer is last, far behind. DCGAN is a little ahead of the MLP after about a quarter of its steps",
+        'print("Fréchet distance, steps:"',
+        lambda t: number(t, "'DCGAN': (") < number(t, "'MLP': (") < number(t, "'transformer': (") / 1.3,
+    ),
+    Claim(
+        "08",
+        "One step: a heap in the middle. Ten reach all clusters, and fifty bring no more",
+        "for name, points in drawn.items()",
+        lambda t: (
+            number(t, "1-step flow") <= 2
+            and number(t, "10-step flow") == 8
+            and number(t[t.index("10-step") :], "clusters,") + 3 > number(t[t.index("50-step") :], "clusters,")
+            and number(t, "clusters,") > number(t[t.index("50-step") :], "clusters,")
+        ),
+    ),
+    Claim(
+        "08",
+        "the GAN is ahead and cheap: one pass a sample. The flow improves with its steps, each of which costs a pass",
+        "cost, far = {}, {}",
+        lambda t: (
+            falls([number(t[t.index(who) :], "Fréchet distance") for who in ("1-step", "10-step", "50-step", "GAN")])
+            and 20 < number(t, "50-step flow") / number(t, "1-step flow") < 100
+        ),
+    ),
 ]
 
 
@@ -464,6 +490,11 @@ def rungs(text: str) -> list[float]:
 def bar(text: str, name: str) -> float:
     """A bar of lesson 03's race, whose name ends in its steps: "all rules (214 steps) 675" → 675."""
     return number(text, re.search(rf"{re.escape(name)} \([\d,]+ steps\)", text)[0])
+
+
+def median(text: str, arm: str) -> float:
+    """Of lesson 08's arms: "100: alone  median  77.2 %, from 74.6 to 77.7" → 77.2."""
+    return float(re.search(rf"(?m)^{re.escape(arm)} +median +(\S+)", text)[1])
 
 
 def written(text: str, who: str) -> int:
