@@ -527,7 +527,7 @@ print("Fréchet distance, steps:", {name: (round(value), race.runs[name].step) f
 plotting.grids({name: run.sample(24) for name, run in race.runs.items()}, columns=6)
 
 # %% [markdown]
-# The transformer is last, far behind. DCGAN is a little ahead of the MLP after about a quarter of its steps: a convolution knows from the start what a neighbour is. This is one seed and a short run, not a verdict: what a transformer needs, many images and long runs, it does not get here (Jiang et al. 2021 needed help from tricks of augmentation, too).
+# The transformer is last, far behind. DCGAN is a little ahead of the MLP after about a quarter of its steps: a convolution knows from the start what a neighbour is. This is one seed and a short run (the stored one shared its cores with other programs), not a verdict: what a transformer needs, many images and long runs, it does not get here (Jiang et al. 2021 needed help from tricks of augmentation, too).
 #
 # ## A flow instead of a game
 # What draws most generated pictures today is no GAN. [Diffusion]({{docs}}/glossary.md#diffusion-model) models and their simplest relative, [flow matching]({{docs}}/glossary.md#flow-matching) (Lipman et al. 2023), turn noise into data little by little.
@@ -684,7 +684,7 @@ plotting.curves(
 )
 
 # %% [markdown]
-# At these sizes and seconds the GAN is ahead and cheap: one pass a sample. The flow improves with its steps, each of which costs a pass; one step gives little more than the mean digit. Its precision is high and its recall nothing: so small a network, trained so short, draws typical digits and no others.
+# At these sizes and seconds the GAN is ahead and cheap: one pass a sample. The flow improves with its steps, each of which costs a pass; one step gives little more than the mean digit. Look at the others: strokes without a digit, and yet a precision above the GAN's, with no recall at all. Precision is a mild judge (lesson 04); pictures, recall and distance agree here that so small a flow, trained so short, is not there yet.
 # What the picture cannot show is why flows and diffusion won: no game that may circle or collapse, a loss that falls, and quality that keeps growing with size and time. Look at the price as well.
 #
 # ## Reading tables
