@@ -49,6 +49,12 @@ EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order
         "mended_loop": "clinic: the loop", "mended_networks": "clinic: networks and numbers",
         "failure_myths": "true or measured otherwise",
     },
+    "06": {
+        "class_norm": "a scale and a shift for each class", "projection_logit": "projection in two lines",
+        "one_image_a_class": "fooling the classifier", "auxiliary_charge": "what the auxiliary classifier charges",
+        "label_effect": "does it hear the label", "lost_labels": "four lost labels",
+        "conditional_myths": "true or measured otherwise",
+    },
     "07": {
         "my_part": "a part of the batch", "average_gradients": "the average gradient", "stop_together": "stopping together",
         "all_reduce_seconds": "what the messages cost",

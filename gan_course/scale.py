@@ -122,11 +122,21 @@ LESSONS = {
             title="When training goes wrong",
             what="make a GAN circle, collapse, stop learning and copy, each in seconds; mend it, and seventeen published bugs",
             minutes={"smoke": 0.4, "cpu": 5, "gpu": 5},
-            rungs=5,
             budgets={
                 "smoke": Budget(images=1_000, steps=40, rung_steps=20, n_eval=200),
-                "cpu": Budget(images=20_000, steps=600, rung_seconds=30),
-                "gpu": Budget(steps=600, rung_seconds=30),
+                "cpu": Budget(images=20_000, steps=600, rung_steps=4_000),
+                "gpu": Budget(steps=600, rung_steps=4_000),
+            },
+        ),
+        Lesson(
+            name="06_conditional_gans",
+            title="Conditional GANs",
+            what="tell both networks what to draw, ask for it, score and fool the answer, and find where a label gets lost",
+            minutes={"smoke": 0.5, "cpu": 4, "gpu": 5},
+            budgets={
+                "smoke": Budget(images=1_000, steps=20, rung_steps=10, n_eval=800),
+                "cpu": Budget(images=10_000, steps=600, rung_steps=300, n_eval=3_000),
+                "gpu": Budget(steps=5_000, rung_steps=600),
             },
         ),
         Lesson(

@@ -378,13 +378,79 @@ CLAIMS = [
     ),
     Claim(
         "05",
-        "with rates that fit, a handful of clusters become nearly all. At `cpu` scale no remedy on top improves on that, and R1 alone is behind",
+        "Without momentum, and averaged, all of them are there, and half of the samples are good. `points-tuned` brings nine samples in ten to a cluster",
         "told = {name: evaluation",
         lambda t: (
-            number(t, "as fast ") <= 5
-            and number(t, "rates that fit ") >= 23
-            and all(number(t, name) <= number(t, "rates that fit ") for name in ("γ = 0.1 ", "R1 ", "averaged "))
-            and number(t[t.index("γ = 0.1 ") :], "clusters,") < number(t[t.index("rates that fit ") :], "clusters,")
+            (number(t, "as fast "), number(t, "momentum, averaged "), number(t, "points-tuned ")) == (1, 25, 25)
+            and 13 <= number(t, "rates that fit ") < 25
+            and number(t, "R1, γ = 0.1 ") < number(t, "rates that fit ")
+            and 45 < number(t[t.index("momentum, averaged ") :], "clusters,") < 55
+            and number(t[t.index("points-tuned ") :], "clusters,") >= 90
+        ),
+    ),
+    Claim(
+        "06",
+        "if a z that draws a bold 3 draws a bold 8 too, the ink of the two goes together over many z",
+        "ink = torch.stack",
+        lambda t: number(t, "from") > 0.3,
+    ),
+    Claim(
+        "06",
+        "Recall within the class is next to 0, and the Fréchet distance is far out",
+        "fooling = mnist.data[chosen]",
+        lambda t: (mean := classes(t))[0] == 100 and mean[3] == 100 and mean[4] < 1 and mean[1] > 20 * mean[2],
+    ),
+    Claim(
+        "06",
+        "the shipped generator's samples teach almost as much as real images, the ten pictures far less",
+        "evaluation.accuracy_line(",
+        lambda t: (
+            number(t[t.index("shipped") :], "alone:") > number(t[t.index("shipped") :], "real ones:") - 2
+            and 60 < number(t[t.index("fooling") :], "alone:") < 72
+        ),
+    ),
+    Claim(
+        "06",
+        "the projection is ahead in every column",
+        "rows, total = {}, {}",
+        lambda t: all(
+            column[0] == (min(column) if i < 2 else max(column))
+            for i, column in enumerate(zip(*(form(t, name) for name in ("projection", "concat", "auxiliary")), strict=True))
+        ),
+    ),
+    Claim(
+        "06",
+        "precision beside the projection's, agreement not far below, and of the variety within a class next to nothing",
+        "rows, total = {}, {}",
+        lambda t: (
+            abs(form(t, "auxiliary")[3] - form(t, "projection")[3]) < 3
+            and 0 < form(t, "projection")[2] - form(t, "auxiliary")[2] < 10
+            and form(t, "auxiliary")[4] < 1
+        ),
+    ),
+    Claim(
+        "06",
+        "the projection is at less than half of the distance that the same network reaches without labels in the same steps. The other two forms are behind it",
+        "rows, total = {}, {}",
+        lambda t: (
+            form(t, "projection")[0] < form(t, "no labels")[0] / 2
+            and min(form(t, "concat")[0], form(t, "auxiliary")[0]) > form(t, "no labels")[0]
+        ),
+    ),
+    Claim(
+        "06",
+        "(Its effect on D is by far the largest of all.)",
+        'for name, run in {"sound": trainer, **lost}.items():',
+        lambda t: 5 * max(float(v) for v in re.findall(r"on D ([\d.]+)", t)[:4]) < float(re.findall(r"on D ([\d.]+)", t)[4]),
+    ),
+    Claim(
+        "06",
+        "Three numbers for each: the effect of the label on G, its effect on D's logit of real images, and what the classifier takes the samples for.",
+        'for name, run in {"sound": trainer, **lost}.items():',
+        lambda t: (
+            (k := [[int(v) for v in row] for row in re.findall(r"k − 1 +(\d+)%, k +(\d+)%, k \+ 1 +(\d+)%", t)])[0][1] > 90
+            and max(k[1] + k[2] + k[4]) < 15  # chance
+            and k[3][0] > 70
         ),
     ),
     Claim(
@@ -480,11 +546,21 @@ CLAIMS = [
 ]
 
 
+def form(text: str, name: str) -> list[float]:
+    """A form of lesson 06's race: distance in total and within classes, then agreement, precision and recall in percent."""
+    return [float(v.rstrip("%")) for v in re.search(rf"(?m)^{name} +(.*)$", text)[1].split()]
+
+
 def rungs(text: str) -> list[float]:
     """Each rung's distance over that of the rung before it, from the bars of lesson 01."""
     names = ("classic", "no dropout", "BatchNorm", "LeakyReLU", "no momentum", "calmer D", "R1", "averaged")
     scores = [number(text, f"{name} ") for name in names]
     return [b / a for a, b in zip(scores, scores[1:], strict=False)]
+
+
+def classes(text: str) -> list[float]:
+    """The last line of lesson 06's tables: agreement, Fréchet distance, that of real images, precision and recall, in percent."""
+    return [float(v.rstrip("%")) for v in re.search(r"(?m)^mean +\d+ +(.*)$", text)[1].split()]
 
 
 def bar(text: str, name: str) -> float:
