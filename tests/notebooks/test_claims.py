@@ -444,6 +444,16 @@ CLAIMS = [
             and k[3][0] > 70
         ),
     ),
+    Claim(
+        "06",
+        "nearly all of both are read as the right digit. The larger weight is a little nearer to the true picture, the smaller one leaves a little more to z. With both z hardly matters",
+        "reader = features.classifier(test.name",
+        lambda t: (
+            all(number(t[t.index(name) :], "digit") > 90 for name in ("L1 times 100", "L1 times 10 "))
+            and number(t, "off by") < number(t[t.index("L1 times 10 ") :], "off by")
+            and number(t, "pixel by") < number(t[t.index("L1 times 10 ") :], "pixel by") < 2
+        ),
+    ),
 ]
 
 
