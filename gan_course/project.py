@@ -112,7 +112,7 @@ class Results:
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         seeds = sorted({seed for by_seed in self.scores.values() for seed in by_seed})
         columns = [*(f"seed {seed}" for seed in seeds), "median", "spread"]
-        head = "".join(f'<th scope="col">{name}</th>' for name in ("", *columns))
+        head = "".join(f'<th scope="col">{name}</th>' for name in ("variant", *columns))
         rows = ""
         for variant, by_seed in self.scores.items():
             values = list(by_seed.values())

@@ -7,16 +7,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gan_course import plotting
+from gan_course import models, plotting, sampling
+from gan_course.data import normalise
 from gan_course.data.points import SHAPES, SPREAD
 from gan_course.evaluation.modes import NEAR
 from gan_course.plotting.field import STEPS
 from gan_course.training import pretrained
-from gan_course.widgets import noise
+from gan_course.widgets import ActivationExplorer, activations, noise
 from gan_course.widgets.playground.game import SPAN
 
 HERE = Path(__file__).resolve().parent
 DIRECTIONS = 6  # sliders of the noise explorer
+SLOPES = [round(0.02 * i, 2) for i in range(26)]  # α of the activation explorer
 
 
 def constants() -> dict:
@@ -25,6 +27,7 @@ def constants() -> dict:
         "REAL": plotting.REAL, "FAKE": plotting.FAKE, "INK": plotting.INK, "FAINT": plotting.FAINT,
         "SPAN": SPAN, "NEAR": NEAR, "SPREAD": SPREAD, "STEPS": STEPS,
         "POINTS": {name: modes().tolist() for name, modes in SHAPES.items()},
+        "PALETTE": plotting.PALETTE,
         "REACH": noise.REACH, "LIMIT": noise.LIMIT, "ROW": noise.STEPS,
     }  # fmt: skip
 
@@ -54,6 +57,28 @@ def generator(G: nn.Module) -> tuple[dict, bytes]:
     return {"noise_dim": G.noise_dim, "slope": slope, "directions": ways, "layers": layers}, matrices
 
 
+def explorer() -> ActivationExplorer:
+    """The activation explorer of a new discriminator at 128 images of the shipped generator: nothing of it was trained here."""
+    G = pretrained("mlp-tuned-mnist")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        D = models.build("mlp", G.image_shape, discriminator={"dropout": 0.0})[1]
+    return ActivationExplorer(D, normalise(sampling.sample(G, 128)))
+
+
+def measured(explorer: ActivationExplorer) -> dict:
+    """What the activation explorer shows at every place of its sliders, and its three curves."""
+    shifts = activations.SHIFTS.tolist()
+    found = [[explorer.measure(alpha, shift) for shift in shifts] for alpha in SLOPES]
+    return {
+        "alphas": SLOPES,
+        "shifts": shifts,
+        "gradient": [[float(f"{gradient:.6g}") for _, gradient in row] for row in found],
+        "dead": [[[round(share, 4) for share in dead] for dead, _ in row] for row in found],
+        "curves": [[a, [float(f"{explorer.measure(a, shift)[1]:.6g}") for shift in shifts]] for a in activations.ALPHAS],
+    }
+
+
 def write(folder: Path) -> None:
     """The scripts, and beside them what they read."""
     shutil.copytree(HERE / "twins", folder)
@@ -62,3 +87,4 @@ def write(folder: Path) -> None:
     about, matrices = generator(pretrained("mlp-tuned-mnist"))
     (folder / "mnist.json").write_text(json.dumps(about), encoding="utf-8")
     (folder / "mnist.bin").write_bytes(matrices)
+    (folder / "activations.json").write_text(json.dumps(measured(explorer())), encoding="utf-8")

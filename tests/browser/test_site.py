@@ -2,9 +2,11 @@
 
 import functools
 import http.server
+import importlib.util
 import itertools
 import re
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,6 +24,7 @@ from gan_course.widgets.playground import game
 
 pytestmark = pytest.mark.timeout(600)
 
+ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = (1400, 390)
 VIOLATIONS = """async left_out => (await axe.run({exclude: left_out}, {resultTypes: ['violations'], preload: false})).violations
   .map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.target + ' ' + n.html.slice(0, 150)).join(' | ')}`)"""
@@ -273,6 +276,39 @@ def test_the_noise_explorer_moves_its_digit_by_the_keyboard(open_page):
     button(twin, "All to zero").press("Enter")
     expect(digit).to_have_attribute("aria-label", re.compile("all directions at zero"))
     assert digit.evaluate("c => c.toDataURL()") == before and wrong == []
+
+
+def test_the_activation_explorer_shows_what_python_measured(open_page):
+    page, wrong = open_page("notebooks/02_leakyrelu_and_tanh.html")
+    twin = page.locator(".twin[data-twin=ActivationExplorer]")
+    twin.scroll_into_view_if_needed()
+    words, alpha = twin.get_by_role("status"), twin.get_by_role("slider", name="α")
+    alpha.wait_for()
+    shown = exporter().explorer()
+    for slope, shift, key in ((0.2, 0.0, None), (0.2, 0.25, "ArrowRight"), (0.2, 3.0, "End")):
+        if key:
+            twin.get_by_role("slider", name="bias lower by").press(key)
+        dead, gradient = shown.measure(slope, shift)
+        shares = ", ".join(f"{share:.0%}".replace("%", " %") for share in dead)
+        expect(words).to_have_text(f"dead units per layer: {shares}. Median gradient that reaches an image of G: {gradient:.2g}")
+    alpha.press("Home")
+    expect(twin.get_by_role("img").last).to_have_attribute("aria-label", re.compile(r"At 3 with slope 0\.00: 0\.$"))
+    alpha.press("ArrowRight")
+    expect(twin.get_by_role("img").first).to_have_attribute("aria-label", re.compile(r"^LeakyReLU with slope 0\.02 "))
+    table = page.evaluate("async () => (await fetch(new URL('../_static/twins/activations.json', document.baseURI))).json()")
+    for a, s in itertools.product((0, 1, 10, 25), (0, 1, 5, 12)):
+        dead, gradient = shown.measure(table["alphas"][a], table["shifts"][s])
+        assert table["gradient"][a][s] == pytest.approx(gradient, rel=1e-4, abs=1e-6)
+        assert table["dead"][a][s] == pytest.approx(dead, abs=1e-4)
+    assert wrong == []
+
+
+def exporter():
+    """site/export.py."""
+    spec = importlib.util.spec_from_file_location("site_export", ROOT / "site" / "export.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
 
 
 def test_without_scripts_the_picture_stands_there(open_page):
