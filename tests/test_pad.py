@@ -79,6 +79,10 @@ def test_several_generators_make_a_menu(G):
     before = made._output.value
     menu.value = "untrained"
     assert made.G is other and made._output.value != before
+    shipped = widgets.DrawingPad(strokes=SEVEN)
+    shipped.box  # noqa: B018
+    assert list(shipped.generators) == ["L1 weight 100", "L1 weight 10", "L1 weight 0"]
+    assert len({shipped.choose(name) or shipped.picture() for name in shipped.generators}) == 3
     other.condition = "edges"
     with pytest.raises(UserError, match="generator 'untrained' is given 'edges', and a pad gives it strokes"):
         widgets.DrawingPad({"shipped": G, "untrained": other})

@@ -295,7 +295,7 @@ FAILURE_MYTHS = {
     "Smoothing the labels of fakes too costs nothing": (False, "where there are only fakes the best D then says `fake`, and D = that label is no reason to leave"),
     "A minibatch layer whose T is drawn from N(0, 1) can be there and do nothing": (True, "with 128 features all exponentials round to 0: no signal, no gradient"),
     "A score over clouds of samples tells a generator that has memorised": (False, "a copy of the cloud is a cloud like it; the nearest training image tells"),
-    "Two seeds of one recipe can differ more than two recipes": (True, "five seeds of one recipe lay further apart in clusters covered than the four mended recipes of the ladder"),
+    "Two seeds of one recipe can differ more than two recipes": (True, "five seeds of one recipe lay further apart in clusters covered than the mended recipes of the ladder"),
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from gan_course.widgets.controls import Controls, button, line, row
 
 SIDE = 336  # of each of the two pictures, in pixels of the page
 START = [[(10, 6), (8, 14), (18, 14)], [(17, 7), (16, 15)]]  # most of a four
-SHIPPED = "strokes-mnist"
+SHIPPED = {f"L1 weight {w}": name for w, name in ((100, "strokes-mnist"), (10, "strokes-mnist-l1-10"), (0, "strokes-mnist-l1-0"))}
 # One listener for the whole page. The text field beside the pad holds the strokes, a line each; the kernel reads them from it
 # and draws them below the pad, which is transparent and never replaced: it keeps the focus, the pen, and the stroke at hand.
 HAND = """<script>(() => {
@@ -74,15 +74,17 @@ class DrawingPad(Controls):
     """Draw with the mouse, a finger, or the arrow keys and space: after each movement G makes a digit of the strokes so far.
 
     G: a generator of one-channel images in eval mode whose condition is a picture of strokes, G(z, y), or several by name, for
-    a menu; default: the shipped `strokes-mnist`. judge: the classifier whose reading is told in words, default: MNIST's.
-    strokes: to begin with, each a list of points (x, y) in pixels. UserError for a generator that is given no strokes.
+    a menu; default: the shipped ones, trained with L1 weights of 100, 10 and 0. judge: the classifier whose reading is told in
+    words, default: MNIST's. strokes: to begin with, each a list of points (x, y) in pixels. UserError for a generator that is
+    given other pictures than strokes.
     """
 
     text = "Drawing pad: run this cell in a notebook to draw."
     script = HAND
 
     def __init__(self, G: nn.Module | Mapping[str, nn.Module] | None = None, judge=None, strokes=START, seed: int = 0):
-        self.generators = dict(G) if isinstance(G, Mapping) else {"": pretrained(SHIPPED) if G is None else G}
+        G = {name: pretrained(file) for name, file in SHIPPED.items()} if G is None else G
+        self.generators = dict(G) if isinstance(G, Mapping) else {"": G}
         for name, each in self.generators.items():
             if getattr(each, "condition", "strokes") != "strokes":
                 called = f"generator {name!r}" if name else "this generator"
