@@ -359,7 +359,7 @@ def bench(args) -> None:
 def certificate(args) -> None:
     from gan_course import progress
 
-    made = progress.certificate(args.name)
+    made = progress.certificate(args.name or "")
     made.save(args.out)
     print(f"{args.out}: {made}; open it in a browser and print it")
 

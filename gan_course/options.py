@@ -165,8 +165,8 @@ def parser(commands: dict) -> argparse.ArgumentParser:
     common(sub, "--json")
 
     sub = command("certificate", "A page to print (HTML) of the exercises that the checks noted on this machine.")
-    sub.add_argument("--out", type=_place, required=True, help="FILE.html")
-    sub.add_argument("--name", type=_name, default="", help="what stands at its top; nothing checks it (default: nothing)")
+    sub.add_argument("--out", type=_place, default="certificate.html", help="default: certificate.html")
+    sub.add_argument("--name", type=_name, help="what stands at its top; nothing checks it (default: nothing)")
 
     sub = command("grade", "Grade a folder of submitted notebooks: one row a submission, one column an exercise.")
     sub.add_argument("folder", type=_place, help="the submissions, at any depth; the file name or the cells say of which lesson")

@@ -142,6 +142,12 @@ def test_the_certificate_says_what_was_passed_and_escapes_the_rest(kept, tmp_pat
     assert progress.certificate().body() in progress.certificate()._repr_mimebundle_()["text/html"]
 
 
+def test_a_certificate_needs_no_option(kept, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["certificate"]) == 0
+    assert "0 of " in (tmp_path / "certificate.html").read_text(encoding="utf-8")
+
+
 def test_a_certificate_that_cannot_be_written_says_so(kept, tmp_path):
     with pytest.raises(UserError, match="choose another place"):
         progress.certificate().save(tmp_path / "no" / "c.html")
