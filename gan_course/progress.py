@@ -53,6 +53,7 @@ EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order
         "class_norm": "a scale and a shift for each class", "projection_logit": "projection in two lines",
         "one_image_a_class": "fooling the classifier", "auxiliary_charge": "what the auxiliary classifier charges",
         "label_effect": "does it hear the label", "lost_labels": "four lost labels",
+        "picture_loss": "the game and L1",
         "conditional_myths": "true or measured otherwise",
     },
     "07": {

@@ -10,7 +10,7 @@ from gan_course.checks.applications import APPLICATION_MYTHS, TABLES, applicatio
 from gan_course.checks.applications import roc_area, straight_through
 from gan_course.checks.clinic import mended_loop, mended_networks
 from gan_course.checks.conditional import CONDITIONAL_MYTHS, LOST_LABELS, auxiliary_charge, class_norm, conditional_myths
-from gan_course.checks.conditional import label_effect, lost_labels, one_image_a_class, projection_logit
+from gan_course.checks.conditional import label_effect, lost_labels, one_image_a_class, picture_loss, projection_logit
 from gan_course.checks.convolutions import conv_size, initialise, receptive_fields, resize_block
 from gan_course.checks.convolutions import steepest_logits, transposed_size, upsampling_block
 from gan_course.checks.game import equilibrium_losses, generator_slopes, optimal_discriminator

@@ -47,9 +47,7 @@ CLAIMS = [
         "01",
         "the last rung is below a seventh of the first. No dropout, BatchNorm, no momentum and averaging each take off a third or more, the others little or nothing",
         "plotting.bars(ladder",
-        lambda t: (
-            math.prod(rungs(t)) < 1 / 7 and [share < 0.67 for share in rungs(t)] == [True, True, False, True, False, False, True]
-        ),
+        lambda t: math.prod(rungs(t)) < 1 / 7 and [share < 0.67 for share in rungs(t)] == [True, True, False, True, False, False, True],
     ),
     Claim(
         "01",
@@ -123,9 +121,7 @@ CLAIMS = [
         "03",
         'the eight of "BatchNorm scales near 0" are nearly one picture, and its bar is the longest',
         "ladder = {f",
-        lambda t: (
-            bar(t, "BatchNorm scales near 0") > 1.02 * max(bar(t, name) for name in ("all rules", "ReLU in D", "no BatchNorm in D"))
-        ),
+        lambda t: bar(t, "BatchNorm scales near 0") > 1.02 * max(bar(t, name) for name in ("all rules", "ReLU in D", "no BatchNorm in D")),
     ),
     Claim(
         "03",
@@ -340,11 +336,7 @@ CLAIMS = [
         "05",
         "**Curve:** clusters covered.",
         "both_curves(",
-        lambda t: (
-            ends(t, "healthy")[1] >= 7
-            and ends(t, "collapsed")[1] <= 2
-            and 1.2 < ends(t[t.index("loss of D") :], "collapsed")[1] < 1.5
-        ),
+        lambda t: ends(t, "healthy")[1] >= 7 and ends(t, "collapsed")[1] <= 2 and 1.2 < ends(t[t.index("loss of D") :], "collapsed")[1] < 1.5,
     ),
     Claim(
         "05",
@@ -451,6 +443,16 @@ CLAIMS = [
             (k := [[int(v) for v in row] for row in re.findall(r"k − 1 +(\d+)%, k +(\d+)%, k \+ 1 +(\d+)%", t)])[0][1] > 90
             and max(k[1] + k[2] + k[4]) < 15  # chance
             and k[3][0] > 70
+        ),
+    ),
+    Claim(
+        "06",
+        "nearly all of both are read as the right digit. The larger weight is a little nearer to the true picture, the smaller one leaves a little more to z. With both z hardly matters",
+        "reader = features.classifier(test.name",
+        lambda t: (
+            all(number(t[t.index(name) :], "digit") > 90 for name in ("L1 times 100", "L1 times 10 "))
+            and number(t, "off by") < number(t[t.index("L1 times 10 ") :], "off by")
+            and number(t, "pixel by") < number(t[t.index("L1 times 10 ") :], "pixel by") < 2
         ),
     ),
     Claim(
