@@ -53,11 +53,17 @@ EXERCISES = {  # lesson → name of each exercise (its check, its cell) in order
         "class_norm": "a scale and a shift for each class", "projection_logit": "projection in two lines",
         "one_image_a_class": "fooling the classifier", "auxiliary_charge": "what the auxiliary classifier charges",
         "label_effect": "does it hear the label", "lost_labels": "four lost labels",
+        "picture_loss": "the game and L1",
         "conditional_myths": "true or measured otherwise",
     },
     "07": {
         "my_part": "a part of the batch", "average_gradients": "the average gradient", "stop_together": "stopping together",
         "all_reduce_seconds": "what the messages cost",
+    },
+    "08": {
+        "roc_area": "the area under a ROC curve", "straight_through": "a letter forward, a slope backward",
+        "flow_loss": "the loss of a flow", "euler": "walking along a flow", "fair_tables": "what is unfair here",
+        "application_myths": "true or measured otherwise, again",
     },
 }  # fmt: skip
 TITLES = {name: title for exercises in EXERCISES.values() for name, title in exercises.items()}

@@ -25,6 +25,7 @@
 # - score a conditional generator class by class, and say how agreement with a classifier is fooled
 # - say what an auxiliary classifier rewards, and why its samples can be better in total and worse within classes
 # - find the place where a label is lost, by three numbers
+# - give G a picture as its condition, and say what L1 adds to the game
 #
 # **You need** [lesson 01](01_mlp_gan.ipynb) (the two steps) and [lesson 04](04_evaluation.ipynb) (Fréchet distance, precision and recall).
 #
@@ -534,6 +535,68 @@ plotting.grid(sample(mine, 40, y=in_turn(range(len(mine.classes)), 40)), columns
 # %% [markdown]
 # Coloured blobs, no shapes yet: 400 pictures and a short run. With yours take a few hundred pictures a class at least, and `cdcgan32` for colour: `python -m gan_course train cdcgan32 --data my/pictures --seconds 600 --out mine`, then `python -m gan_course sample mine --classes 0-9 --out grid.png`.
 #
+# ## From a label to a picture
+# Nothing in the two steps says that y is a class. Let it be a picture: the outlines of a digit, its left half, the strokes of a pen that has not finished. G is given it beside z, and D judges the **pair**, the picture and the condition on top of each other as channels of one image (pix2pix, Isola et al. 2017).
+# Pairs for training come for nothing: each condition is made of its picture.
+
+# %%
+kinds = {f"condition: {name}": data.denormalise(data.conditions(name, test, 10)) for name in ("edges", "left", "strokes")}
+plotting.grids({"real": test.data[:10]} | kinds, columns=10, across=1, width=560)
+
+# %% [markdown]
+# For a class there are thousands of right answers. For a condition like these there is one, the picture that it was made of, so G can also be told how far from it it is: the mean absolute difference, [L1]({{docs}}/glossary.md#l1), times a weight, is added to its loss (equation 4 of the paper, which takes 100).
+#
+# ### Exercise: G's loss with L1
+# The course's game, −log D on the logits of fakes, plus `weight` times the mean absolute difference of the fakes and their true pictures.
+
+
+# %% tags=["stub"] name="picture_loss"
+def picture_loss(logits_fake, x_fake, x_real, weight):
+    """Logits (N, 1) of fakes, the fakes and their true pictures (N, C, H, W) → G's loss, a number that G can learn from."""
+    ...                                            # two terms
+
+
+# %% tags=["solution"] name="picture_loss"
+def picture_loss(logits_fake, x_fake, x_real, weight):
+    """Logits (N, 1) of fakes, the fakes and their true pictures (N, C, H, W) → G's loss, a number that G can learn from."""
+    return F.softplus(-logits_fake).mean() + weight * (x_fake - x_real).abs().mean()
+
+
+# %% tags=["check", "nbval-check-output"] name="check_picture_loss"
+checks.picture_loss(picture_loss)
+
+# %% [markdown]
+# Two shipped generators complete strokes, one trained with weight 100, one with 10, for the same steps. Below each unfinished digit what they make of it, and the digit it was taken from. None of these images was trained on.
+
+# %%
+drawers = {"L1 times 100": pretrained("strokes-mnist").to(device), "L1 times 10": pretrained("strokes-mnist-l1-10").to(device)}
+strokes = data.conditions("strokes", test, 200)
+made = {name: sample(G, 200, y=strokes) for name, G in drawers.items()}
+shown = {"condition": data.denormalise(strokes[:12])} | {f"generated: {name}": x[:12] for name, x in made.items()} | {"real": test.data[:12]}
+plotting.grids(shown, columns=12, across=1, width=620)
+
+# %% [markdown]
+# Three numbers: how far from the true picture, how many are read as its digit, and by how much a pixel changes if z changes and the strokes stay (bytes, of 255).
+
+# %%
+reader = features.classifier(test.name, device)
+for name, G in drawers.items():
+    far = (made[name].float() - test.data[:200].float()).abs().mean()
+    read = (reader.probabilities(made[name]).argmax(1).to(device) == test.labels[:200]).float().mean()
+    by_z = (made[name].float() - sample(G, 200, seed=1, y=strokes).float()).abs().mean()
+    print(f"{name:12} off by {far:5.1f} a pixel, read as the right digit {read:4.0%}, another z moves a pixel by {by_z:.2f}")
+
+# %% [markdown]
+# At `cpu` scale nearly all of both are read as the right digit. The larger weight is a little nearer to the true picture, the smaller one leaves a little more to z. With both z hardly matters: where the condition says nearly all, G learns to leave its noise out (section 3.1 of the paper met the same).
+#
+# Now you. Draw with the mouse or a finger (or arrow keys, and space for the pen); G completes what you have so far.
+
+# %%
+widgets.DrawingPad(drawers)
+
+# %% [markdown]
+# Train your own: `python -m gan_course train edges-mnist --data mnist --seconds 120 --out drawn`, or `halves-mnist`, `strokes-mnist`, `colour-cifar10`.
+#
 # ### Exercise: true or measured otherwise
 # `True` or `False`. Each was measured in this lesson, or stands in one of its published tables.
 
@@ -569,12 +632,14 @@ checks.conditional_myths(myths)
 # - Agreement with a classifier is fooled by ten pictures. Score within classes: Fréchet distance, recall; or train a classifier on the samples alone.
 # - An auxiliary classifier pays G for keeping away from other classes, a perfect generator not least.
 # - An effect of 0, a table of asked and drawn: two looks find a lost label.
+# - The condition may be a picture. Then there is one truth, and L1 ties G to it while D asks for what looks real.
 #
 # ## References
 # - Mirza and Osindero 2014, *Conditional Generative Adversarial Nets*, [arXiv:1411.1784](https://arxiv.org/abs/1411.1784): section 3
 # - Dumoulin et al. 2017, *A Learned Representation for Artistic Style*, [arXiv:1610.07629](https://arxiv.org/abs/1610.07629): section 2.2
 # - Odena et al. 2017, *Conditional Image Synthesis with Auxiliary Classifier GANs*, [arXiv:1610.09585](https://arxiv.org/abs/1610.09585): section 4
 # - Miyato and Koyama 2018, *cGANs with Projection Discriminator*, [arXiv:1802.05637](https://arxiv.org/abs/1802.05637): section 3
+# - Isola et al. 2017, *Image-to-Image Translation with Conditional Adversarial Networks*, [arXiv:1611.07004](https://arxiv.org/abs/1611.07004): section 3
 # - Gong et al. 2019, *Twin Auxiliary Classifiers GAN*, [arXiv:1907.02690](https://arxiv.org/abs/1907.02690): the term that AC-GAN leaves out
 # - Ravuri and Vinyals 2019, *Classification Accuracy Score for Conditional Generative Models*, [arXiv:1905.10887](https://arxiv.org/abs/1905.10887)
 #

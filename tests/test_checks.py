@@ -16,6 +16,7 @@ from gan_course import checks, models, progress
 EVERY = [getattr(checks, name) for name in progress.TITLES]
 QUIZZES = (checks.activation_myths, checks.fair_comparisons, checks.which_score_tells, checks.failure_myths)
 QUIZZES += (checks.lost_labels, checks.conditional_myths)
+QUIZZES += (checks.fair_tables, checks.application_myths)
 
 
 def name(x):
@@ -86,6 +87,8 @@ STUBS = {
     checks.failure_myths: [dict.fromkeys(checks.FAILURE_MYTHS, ...)],
     checks.lost_labels: [dict.fromkeys(checks.LOST_LABELS, ...)],
     checks.conditional_myths: [dict.fromkeys(checks.CONDITIONAL_MYTHS, ...)],
+    checks.fair_tables: [dict.fromkeys(checks.TABLES, ...)],
+    checks.application_myths: [dict.fromkeys(checks.APPLICATION_MYTHS, ...)],
     checks.mended_loop: [clinic.LOOP_ILL],
     checks.mended_networks: [clinic.NETS_ILL],
     checks.mended_step: [steps.whole(*steps.LEFT)],
@@ -118,6 +121,7 @@ def test_a_check_leaves_random_numbers_alone(answer):
 @pytest.mark.parametrize("check", QUIZZES, ids=name)
 def test_flipping_one_answer_after_the_other_tells_nothing(check):
     tables = (checks.MYTHS, checks.PAIRS, checks.CULPRITS, checks.FAILURE_MYTHS, checks.LOST_LABELS, checks.CONDITIONAL_MYTHS)
+    tables += (checks.TABLES, checks.APPLICATION_MYTHS)
     questions = next(table for table in tables if set(table) == set(_right(check)))
     right = _right(check)
     choices = set(right.values())

@@ -6,9 +6,11 @@ pass raises AssertionError. A pass is noted for `progress`.
 
 from gan_course.checks.activations import MYTHS, activation_myths, dead_units, gradient_at_fakes
 from gan_course.checks.activations import leaky_relu, leaky_relu_slope, tanh_from_sigmoid
+from gan_course.checks.applications import APPLICATION_MYTHS, TABLES, application_myths, euler, fair_tables, flow_loss
+from gan_course.checks.applications import roc_area, straight_through
 from gan_course.checks.clinic import mended_loop, mended_networks
 from gan_course.checks.conditional import CONDITIONAL_MYTHS, LOST_LABELS, auxiliary_charge, class_norm, conditional_myths
-from gan_course.checks.conditional import label_effect, lost_labels, one_image_a_class, projection_logit
+from gan_course.checks.conditional import label_effect, lost_labels, one_image_a_class, picture_loss, projection_logit
 from gan_course.checks.convolutions import conv_size, initialise, receptive_fields, resize_block
 from gan_course.checks.convolutions import steepest_logits, transposed_size, upsampling_block
 from gan_course.checks.game import equilibrium_losses, generator_slopes, optimal_discriminator

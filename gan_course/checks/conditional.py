@@ -230,6 +230,50 @@ def auxiliary_charge(answer) -> Verdict:
     return check("auxiliary_charge", answer, judge, passed, hints)
 
 
+def picture_loss(answer) -> Verdict:
+    """answer(logits_fake, x_fake, x_real, weight) → G's loss: that of the game plus weight times L1 (Isola et al. 2017, eq. 4)."""
+
+    def judge(answer):
+        torch.manual_seed(0)
+        s, a, b, w = torch.randn(4, 1), torch.randn(4, 1, 3, 3).tanh(), torch.randn(4, 1, 3, 3).tanh(), 7.0
+        s, a = s.requires_grad_(True), a.requires_grad_(True)
+        given = asked(answer, s, a, b, w)
+        value = number(given, "one number is wanted, the mean over the batch")
+        game, l1 = F.softplus(-s).mean(), (a - b).abs().mean()
+        right = (game + w * l1).detach()
+        known = (
+            (game, "the L1 term is missing"),
+            (w * l1, "the game is missing: without it this is no GAN, and G draws the mean of all that could be meant"),
+            (game + l1, "the weight is missing"),
+            (w * game + l1, "the weight stands at the game; it belongs to the L1 term"),
+            (w * (game + l1), "the weight stands at both; it belongs to the L1 term alone"),
+            (game + w * (a - b).mean(), "too bright here and too dark there cancel: the absolute value of each difference, then the mean"),
+            (game + w * (a - b).mean().abs(), "too bright here and too dark there cancel: the absolute value of each difference, then the mean"),
+            (game + w * (a - b).square().mean(), "these are squares (L2), which blur more; L1 takes absolute values"),
+            (game + w * (a - b).abs().sum(), "summed over the pixels; the mean, so that the weight means the same for every size"),
+            (game + w * (a - b).abs().flatten(1).sum(1).mean(), "summed over the pixels; the mean, so that the weight means the same for every size"),
+            (game - w * l1, "L1 is subtracted: G would be paid for being far from the truth"),
+            (F.softplus(s).mean() + w * l1, "this is D's side of the game; G wants its pictures taken for real"),
+            (w * l1 - F.softplus(s).mean(), "this is the saturating loss, log(1 − D); the course's is −log D"),
+        )  # fmt: skip
+        told = f"for the test batch it is {right:.4f}, yours is {value:.4f}"
+        if wrong := named(near(value, rel_tol=1e-3), right, [(v.detach(), said) for v, said in known], told):
+            return wrong
+        if not isinstance(given, torch.Tensor):
+            return "this is a plain number: keep it a tensor, or no gradient can flow back"
+        grads = torch.autograd.grad(given, (s, a), allow_unused=True) if given.requires_grad else (None, None)
+        if any(g is None or not g.any() for g in grads):
+            return "right as a number, but no gradient flows back to G through one of the two: no `detach`, no `item`"
+
+    hints = (
+        "Two terms: what D says of the fake, and how far the fake is from the picture that the condition was made of.",
+        "−log D of a logit is `F.softplus(-logits_fake)`; L1 is the mean of the absolute differences.",
+        "`F.softplus(-logits_fake).mean() + weight * (x_fake - x_real).abs().mean()`",
+    )
+    passed = "the game decides what looks real, L1 ties it to this one truth"
+    return check("picture_loss", answer, judge, passed, hints)
+
+
 LOST_LABELS = {
     "A": ("the labels do not belong to the images", "both hear a class, G only just: there is nothing in it that tells one picture from another"),
     "B": ("D is not told", "D's effect is exactly 0: whatever G draws, D cannot hold a wrong class against it"),

@@ -13,6 +13,7 @@ from gan_course.evaluation.conditional import (
 )
 from gan_course.evaluation.frechet import Moments, frechet_distance, moments
 from gan_course.evaluation.modes import Modes, modes_covered, point_modes, reverse_kl, stacked_modes
+from gan_course.evaluation.molecules import is_molecule, looks_like_molecule
 from gan_course.evaluation.neighbours import Overlap, kernel_distance, nearest, overlap
 from gan_course.evaluation.protocol import NEIGHBOURS, Protocol, Reference, Score, score, table
 
@@ -35,7 +36,9 @@ __all__ = [
     "classifier_score",
     "comparison",
     "frechet_distance",
+    "is_molecule",
     "kernel_distance",
+    "looks_like_molecule",
     "missing_modes",
     "modes_covered",
     "moments",

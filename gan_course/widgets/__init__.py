@@ -14,6 +14,7 @@ from gan_course.widgets.prediction import Prediction
 from gan_course.widgets.pulse import Pulse
 from gan_course.widgets.race import Race
 from gan_course.widgets.scores import ScoreExplorer
+from gan_course.widgets.temperature import Temperature
 
 __all__ = [
     "ActivationExplorer",
@@ -29,6 +30,7 @@ __all__ = [
     "Race",
     "ReceptiveField",
     "ScoreExplorer",
+    "Temperature",
     "TrainingMonitor",
     "train",
 ]

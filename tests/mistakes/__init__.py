@@ -4,9 +4,9 @@ WRONG: (check, answer, words of what must be said). RIGHT: (check, answer). An a
 attempts.json: answers written from the learner's notebooks alone, without sight of a check.
 """
 
-from mistakes import activations, clinic, conditional, convolutions, game, remedies, scores, steps, team, tensors
+from mistakes import activations, applications, clinic, conditional, convolutions, game, remedies, scores, steps, team, tensors
 
-PARTS = (tensors, game, steps, activations, convolutions, scores, remedies, clinic, conditional, team)
+PARTS = (tensors, game, steps, activations, convolutions, scores, remedies, clinic, conditional, team, applications)
 WRONG = [entry for part in PARTS for entry in part.WRONG]
 RIGHT = [entry for part in PARTS for entry in part.RIGHT]
 

@@ -41,6 +41,10 @@ def posterior(p):
     return p / p.sum(1, keepdim=True)
 
 
+def game(logits):
+    return F.softplus(-logits).mean()
+
+
 WRONG = [
     (checks.projection_logit, lambda phi, y, v, psi: dot(phi, y, v), "ψ(φ) is missing"),
     (checks.projection_logit, lambda phi, y, v, psi: psi(phi), "the class is not in it"),
@@ -105,6 +109,22 @@ WRONG = [
     (checks.auxiliary_charge, lambda p, y: -posterior(p).log().mean(), "all classes"),
     (checks.auxiliary_charge, lambda p, y: (posterior(p).argmax(1) != y).float().mean(), "share of mistakes"),
     (checks.auxiliary_charge, lambda p, y: -posterior(p)[range(len(y)), y].log(), "one number"),
+    (checks.picture_loss, lambda s, a, b, w: game(s), "L1 term is missing"),
+    (checks.picture_loss, lambda s, a, b, w: w * F.l1_loss(a, b), "game is missing"),
+    (checks.picture_loss, lambda s, a, b, w: game(s) + F.l1_loss(a, b), "weight is missing"),
+    (checks.picture_loss, lambda s, a, b, w: w * game(s) + F.l1_loss(a, b), "weight stands at the game"),
+    (checks.picture_loss, lambda s, a, b, w: w * (game(s) + F.l1_loss(a, b)), "weight stands at both"),
+    (checks.picture_loss, lambda s, a, b, w: game(s) + w * (a - b).mean(), "absolute"),
+    (checks.picture_loss, lambda s, a, b, w: game(s) + w * (a - b).mean().abs(), "absolute"),
+    (checks.picture_loss, lambda s, a, b, w: game(s) + w * F.mse_loss(a, b), "squares"),
+    (checks.picture_loss, lambda s, a, b, w: game(s) + w * (a - b).abs().sum(), "summed"),
+    (checks.picture_loss, lambda s, a, b, w: game(s) + w * (a - b).abs().flatten(1).sum(1).mean(), "summed"),
+    (checks.picture_loss, lambda s, a, b, w: game(s) - w * F.l1_loss(a, b), "subtracted"),
+    (checks.picture_loss, lambda s, a, b, w: game(-s) + w * F.l1_loss(a, b), "D's side"),
+    (checks.picture_loss, lambda s, a, b, w: -game(-s) + w * F.l1_loss(a, b), "saturating"),
+    (checks.picture_loss, lambda s, a, b, w: game(s) + w * F.l1_loss(a.detach(), b), "no gradient"),
+    (checks.picture_loss, lambda s, a, b, w: (game(s) + w * F.l1_loss(a, b)).item(), "plain number"),
+    (checks.picture_loss, lambda s, a, b, w: F.softplus(-s) + w * F.l1_loss(a, b), "one number"),
     (checks.lost_labels, dict.fromkeys("ABCD", "G is not told"), "not all 4"),
     (checks.lost_labels, {"A": "D is not told"}, "is missing"),
     (checks.lost_labels, dict.fromkeys("ABCD", "collapse"), "is not one of"),
@@ -115,6 +135,9 @@ WRONG = [
 ]  # fmt: skip
 
 RIGHT = [
+    (checks.picture_loss, lambda s, a, b, w: game(s) + w * F.l1_loss(a, b)),
+    (checks.picture_loss, lambda s, a, b, w: w * (a - b).abs().mean() + F.binary_cross_entropy_with_logits(s, torch.ones_like(s))),
+    (checks.picture_loss, lambda s, a, b, w: -s.sigmoid().log().mean() + w * (b - a).abs().flatten(1).mean(1).mean()),
     (checks.projection_logit, lambda phi, y, v, psi: psi(phi) + dot(phi, y, v)),
     (checks.projection_logit, lambda phi, y, v, psi: torch.einsum("nd,nd->n", v(y), phi)[:, None] + psi(phi)),
     (checks.projection_logit, lambda phi, y, v, psi: psi(phi) + (phi @ v.weight.T).gather(1, y[:, None])),

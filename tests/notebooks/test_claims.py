@@ -454,6 +454,106 @@ CLAIMS = [
             and k[3][0] > 70
         ),
     ),
+    Claim(
+        "06",
+        "nearly all of both are read as the right digit. The larger weight is a little nearer to the true picture, the smaller one leaves a little more to z. With both z hardly matters",
+        "reader = features.classifier(test.name",
+        lambda t: (
+            all(number(t[t.index(name) :], "digit") > 90 for name in ("L1 times 100", "L1 times 10 "))
+            and number(t, "off by") < number(t[t.index("L1 times 10 ") :], "off by")
+            and number(t, "pixel by") < number(t[t.index("L1 times 10 ") :], "pixel by") < 2
+        ),
+    ),
+    Claim(
+        "08",
+        "With 100 labels turned and shifted digits help, and cost nothing; with 10 the seeds lie further apart than the arms, and with 1,000 nothing is left to gain",
+        "for arm, right in arms.items()",
+        lambda t: (
+            median(t, "100: turned and shifted") > median(t, "100: alone") + 1
+            and median(t, "1,000: turned and shifted") < median(t, "1,000: alone") + 1
+        ),
+    ),
+    Claim(
+        "08",
+        "The honest generator helps nowhere",
+        "for arm, right in arms.items()",
+        lambda t: all(
+            float(own) <= float(alone)
+            for own, alone in zip(
+                re.findall(r"honest generator +median +(\S+)", t), re.findall(r"alone +median +(\S+)", t), strict=True
+            )
+        ),
+    ),
+    Claim(
+        "08",
+        "Close, and below.",
+        "alone = evaluation.classifier_accuracy(",
+        lambda t: 0 < number(t, "real ones:") - number(t, "alone:") < 3,
+    ),
+    Claim(
+        "08",
+        "Against the generator of 200 images both tests work, and D's works far better",
+        "area = roc_area(*pair)",
+        lambda t: number(t, "200 images, nearest sample   area") > 0.6 and number(t, "200 images, D's logit        area") > 0.9,
+    ),
+    Claim(
+        "08",
+        "With all images loaded both areas are close to one half, a coin",
+        "area = roc_area(*pair)",
+        lambda t: all(abs(float(area) - 0.5) < 0.06 for area in re.findall(r"all images, .* area (\S+)", t)),
+    ),
+    Claim(
+        "08",
+        "Next to no false alarms, and most new fakes of the generator that it knows are found. Blurring does not hide them",
+        "plotting.bars({name: 100 * fake(images)",
+        lambda t: number(t, "alarms)") < 5 and number(t, "that it knows") > 90 and number(t, "blurred") > 90,
+    ),
+    Claim(
+        "08",
+        "But of the shipped one's fakes most pass",
+        "plotting.bars({name: 100 * fake(images)",
+        lambda t: number(t, "the shipped one") < 40 < number(t, "the one of 200 images"),
+    ),
+    Claim(
+        "08",
+        "the GAN writes many times as many words as letters drawn singly. And the table of counts writes about twice as many as the GAN",
+        "writers = {",
+        lambda t: (
+            5 * written(t, "single letters") < written(t, "GAN") and 1.6 < written(t, "pairs of letters") / written(t, "GAN") < 2.5
+        ),
+    ),
+    Claim(
+        "08",
+        "The counted pairs are ahead again.",
+        "for name, texts in by.items()",
+        lambda t: int(re.search(r"pairs of letters.* (\d+) valid", t)[1]) > int(re.search(r"GAN.* (\d+) valid", t)[1]),
+    ),
+    Claim(
+        "08",
+        "The transformer is last, far behind. DCGAN is a little ahead of the MLP after about a quarter of its steps",
+        'print("Fréchet distance, steps:"',
+        lambda t: number(t, "'DCGAN': (") < number(t, "'MLP': (") < number(t, "'transformer': (") / 1.3,
+    ),
+    Claim(
+        "08",
+        "One step: a heap in the middle. Ten reach all clusters, and fifty bring no more",
+        "for name, points in drawn.items()",
+        lambda t: (
+            number(t, "1-step flow") <= 2
+            and number(t, "10-step flow") == 8
+            and number(t[t.index("10-step") :], "clusters,") + 3 > number(t[t.index("50-step") :], "clusters,")
+            and number(t, "clusters,") > number(t[t.index("50-step") :], "clusters,")
+        ),
+    ),
+    Claim(
+        "08",
+        "the GAN is ahead and cheap: one pass a sample. The flow improves with its steps, each of which costs a pass",
+        "cost, far = {}, {}",
+        lambda t: (
+            falls([number(t[t.index(who) :], "Fréchet distance") for who in ("1-step", "10-step", "50-step", "GAN")])
+            and 20 < number(t, "50-step flow") / number(t, "1-step flow") < 100
+        ),
+    ),
 ]
 
 
@@ -477,6 +577,16 @@ def classes(text: str) -> list[float]:
 def bar(text: str, name: str) -> float:
     """A bar of lesson 03's race, whose name ends in its steps: "all rules (214 steps) 675" → 675."""
     return number(text, re.search(rf"{re.escape(name)} \([\d,]+ steps\)", text)[0])
+
+
+def median(text: str, arm: str) -> float:
+    """Of lesson 08's arms: "100: alone  median  77.2 %, from 74.6 to 77.7" → 77.2."""
+    return float(re.search(rf"(?m)^{re.escape(arm)} +median +(\S+)", text)[1])
+
+
+def written(text: str, who: str) -> int:
+    """Words, shown and hidden, of lesson 08's writers: "GAN  906 different,  60 of the list,  10 of the 100 hidden" → 70."""
+    return sum(map(int, re.search(rf"{who} .* (\d+) of the list, +(\d+) of the", text).groups()))
 
 
 def ends(text: str, name: str) -> tuple[float, float]:
