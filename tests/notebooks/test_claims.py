@@ -516,6 +516,24 @@ CLAIMS = [
     ),
     Claim(
         "08",
+        "Most come back, and the rest are not failed pictures but other digits, of which the classifier is quite sure",
+        "sure, read = judge",
+        lambda t: number(t, "true digit:") > 70 and number(t, "in the others:") > 70,
+    ),
+    Claim(
+        "08",
+        "another z says nearly always the same",
+        "sure, read = judge",
+        lambda t: number(t, "what is read in") < 5,
+    ),
+    Claim(
+        "08",
+        "a table that does not is behind the GAN",
+        "writers = {",
+        lambda t: written(t, "pairs, any place") < written(t, "GAN"),
+    ),
+    Claim(
+        "08",
         "the GAN writes many times as many words as letters drawn singly. And the table of counts writes about twice as many as the GAN",
         "writers = {",
         lambda t: (
