@@ -132,7 +132,7 @@ LESSONS = {
             name="06_conditional_gans",
             title="Conditional GANs",
             what="tell both networks what to draw, ask for it, score and fool the answer, and find where a label gets lost",
-            minutes={"smoke": 0.5, "cpu": 4, "gpu": 5},
+            minutes={"smoke": 0.8, "cpu": 10, "gpu": 10},
             budgets={
                 "smoke": Budget(images=1_000, steps=20, rung_steps=10, n_eval=800),
                 "cpu": Budget(images=10_000, steps=600, rung_steps=300, n_eval=3_000),

@@ -166,7 +166,7 @@ def test_packing_that_cannot_be():
     ring, made = data.points("ring"), recipe("points")
     with pytest.raises(UserError, match="batch_size 128 cannot be packed by 3: it must divide the batch"):
         Trainer(made.vary(packing=3), ring)
-    with pytest.raises(UserError, match="packing=2 joins samples of several classes"):
+    with pytest.raises(UserError, match="packing=2 joins samples of several conditions"):
         ConditionalTrainer(made.vary(packing=2), ring)
     for value, words in ((0, "use 1 or more"), (1.5, "no whole number")):
         with pytest.raises(UserError, match=words):
