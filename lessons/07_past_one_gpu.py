@@ -396,7 +396,7 @@ for batch, factor in ((64, 1), (256, 1), (256, 2), (256, 4)):
 plotting.bars(nearness, xlabel="Fréchet distance, smaller is better")
 
 # %% [markdown]
-# The rates of batch 64 serve the larger batch as well, in a quarter of the steps. The classifier's rule, rates × 4, does the worst. One seed each, so trust a difference of several times and not one of a tenth. Compare at equal images, by a score
+# With the rates of batch 64 the larger batch comes nearly as near, in a quarter of the steps. The classifier's rule, rates × 4, does the worst. One seed each, so trust a difference of several times and not one of a tenth. Compare at equal images, by a score
 # ([lesson 04](04_evaluation.ipynb)), before you believe in a batch.
 #
 # ## What to remember
