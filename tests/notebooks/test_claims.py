@@ -548,18 +548,21 @@ CLAIMS = [
     ),
     Claim(
         "08",
-        "The transformer is last, far behind. DCGAN is a little ahead of the MLP after about a quarter of its steps",
+        "The MLP is first by far: it makes more than four times as many steps. The transformer makes as many as DCGAN and is about as near",
         'print("Fréchet distance, steps:"',
-        lambda t: number(t, "'DCGAN': (") < number(t, "'MLP': (") < number(t, "'transformer': (") / 1.3,
+        lambda t: (
+            1.5 * number(t, "'MLP': (") < min(number(t, "'DCGAN': ("), number(t, "'transformer': ("))
+            and 0.8 < number(t, "'transformer': (") / number(t, "'DCGAN': (") < 1.25
+        ),
     ),
     Claim(
         "08",
-        "One step: a heap in the middle. Ten reach all clusters, and fifty bring no more",
+        "One step: a heap in the middle. Ten reach all clusters, and fifty bring little more",
         "for name, points in drawn.items()",
         lambda t: (
             number(t, "1-step flow") <= 2
             and number(t, "10-step flow") == 8
-            and number(t[t.index("10-step") :], "clusters,") + 3 > number(t[t.index("50-step") :], "clusters,")
+            and number(t[t.index("10-step") :], "clusters,") + 12 > number(t[t.index("50-step") :], "clusters,")
             and number(t, "clusters,") > number(t[t.index("50-step") :], "clusters,")
         ),
     ),
