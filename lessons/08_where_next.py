@@ -564,7 +564,7 @@ print("Fréchet distance, steps:", {name: (round(value), race.runs[name].step) f
 plotting.grids({name: run.sample(24) for name, run in race.runs.items()}, columns=6)
 
 # %% [markdown]
-# The MLP is first by far: it makes more than four times as many steps. The transformer makes as many as DCGAN and is about as near, though nobody told it which patches are neighbours. One seed and half a minute are no verdict, and the order depends on the seconds: with a fifth of them, on a busy
+# The MLP is first by far: it makes more than four times as many steps. The transformer makes as many as DCGAN and is about as near, though nobody told it which patches are neighbours. One seed and {{cpu_rung_seconds}} are no verdict, and the order depends on the seconds: with a fifth of them, on a busy
 # machine, DCGAN was first and the transformer last by far. What a transformer needs, many images and long runs, it does not get here (Jiang et al. 2021 needed help from tricks of augmentation, too).
 #
 # ## A flow instead of a game
