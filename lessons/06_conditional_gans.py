@@ -196,7 +196,7 @@ print("yours and the library's agree:", "not written yet" if yours is None else 
 print(inspect.getsource(ConditionalTrainer.d_step) + "\n" + inspect.getsource(ConditionalTrainer.g_step))
 
 # %% [markdown]
-# `class_loss` is 0 here; a later section comes to it. Press **Train**: the fixed noise is asked for the classes in turn.
+# `class_loss` and `distance` are 0 here; later sections come to them. Press **Train**: the fixed noise is asked for the classes in turn.
 
 # %%
 mnist = data.load("mnist", limit=budget.images, device=device, fallback="digits")
