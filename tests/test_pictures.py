@@ -121,12 +121,16 @@ def test_a_picture_can_be_learned():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_recipe_trains_on_its_own_kind_of_data(name, digits, shapes):
+def test_every_recipe_trains_on_its_own_kind_of_data_and_resumes(name, digits, shapes, tmp_path):
     images = shapes if name == "colour-cifar10" else digits
     made = recipe(name).vary(**THIN)
     assert trainer_of(made) is PictureTrainer and made.l1 == 100
     run = trainer_of(made)(made, images, precision="fp32").run(steps=2)
     assert run.sample(3).shape == (3, *images.shape) and torch.equal(run.sample(5)[:3], run.sample(3))
+    run.save(tmp_path)
+    torch.rand(7)  # the outer random state must not matter: strokes draws from torch's
+    again = PictureTrainer.resume(tmp_path, images, made).run(steps=3)
+    assert torch.equal(again.sample(3), run.run(steps=3).sample(3))
 
 
 def test_what_cannot_be_is_one_line(digits):
