@@ -154,13 +154,13 @@ LESSONS = {
             name="08_where_next",
             title="Where GANs are used, and where next",
             what="try what is said of GANs: better classifiers, privacy, fakes found, words, molecules, transformers, flows",
-            minutes={"smoke": 0.5, "cpu": 8, "gpu": 8},
-            rungs=3,
-            further_seconds=50,  # a GAN and a flow on the ring, a flow on digits
+            minutes={"smoke": 0.5, "cpu": 9, "gpu": 9},
+            rungs=10,  # three races of three, and a flow
+            further_seconds=20,  # a GAN and a flow on the ring
             budgets={
                 "smoke": Budget(images=1_000, steps=4, rung_steps=4, n_eval=200),
-                "cpu": Budget(images=20_000, steps=300, rung_seconds=30, n_eval=2_000),
-                "gpu": Budget(images=20_000, steps=300, rung_seconds=30, n_eval=2_000),
+                "cpu": Budget(images=20_000, steps=300, rung_seconds=18, n_eval=2_000),
+                "gpu": Budget(images=20_000, steps=300, rung_seconds=18, n_eval=2_000),
             },
         ),
     )

@@ -567,10 +567,11 @@ def picture_loss(logits_fake, x_fake, x_real, weight):
 checks.picture_loss(picture_loss)
 
 # %% [markdown]
-# Two shipped generators complete strokes, one trained with weight 100, one with 10, for the same steps. Below each unfinished digit what they make of it, and the digit it was taken from. None of these images was trained on.
+# Three shipped generators complete strokes, trained with weights 0, 10 and 100 for the same steps. Below each unfinished digit what they make of it, and the digit it was taken from. None of these images was trained on.
 
 # %%
-drawers = {"L1 times 100": pretrained("strokes-mnist").to(device), "L1 times 10": pretrained("strokes-mnist-l1-10").to(device)}
+weights = {0: "strokes-mnist-l1-0", 10: "strokes-mnist-l1-10", 100: "strokes-mnist"}
+drawers = {f"L1 times {weight}": pretrained(name).to(device) for weight, name in weights.items()}
 strokes = data.conditions("strokes", test, 200)
 made = {name: sample(G, 200, y=strokes) for name, G in drawers.items()}
 shown = {"condition": data.denormalise(strokes[:12])} | {f"generated: {name}": x[:12] for name, x in made.items()} | {"real": test.data[:12]}
@@ -588,9 +589,9 @@ for name, G in drawers.items():
     print(f"{name:12} off by {far:5.1f} a pixel, read as the right digit {read:4.0%}, another z moves a pixel by {by_z:.2f}")
 
 # %% [markdown]
-# At `cpu` scale nearly all of both are read as the right digit. The larger weight is a little nearer to the true picture, the smaller one leaves a little more to z. With both z hardly matters: where the condition says nearly all, G learns to leave its noise out (section 3.1 of the paper met the same).
+# At `cpu` scale most of all three are read as the right digit. The larger the weight, the nearer the picture is to the true one, and the less another z changes it. Even without L1 z changes little: where the condition says nearly all, G learns to leave its noise out (section 3.1 of the paper met the same).
 #
-# Now you. Draw with the mouse or a finger (or arrow keys, and space for the pen); G completes what you have so far.
+# Now you. Draw with the mouse or a finger (or arrow keys, and space for the pen); G completes what you have so far. The slider chooses the weight of L1.
 
 # %%
 widgets.DrawingPad(drawers)

@@ -71,17 +71,18 @@ def test_the_stand_in_says_in_words_what_is_shown(drawn):
     assert alts[0] == "The drawing so far: 1 stroke, as G is given them." and "takes for a 7" in alts[1]
 
 
-def test_several_generators_make_a_menu(G):
+def test_several_generators_make_a_slider(G):
     torch.manual_seed(0)
     other = type(G)(G.image_shape).eval()
-    made = widgets.DrawingPad({"shipped": G, "untrained": other}, judge=features.classifier("mnist"), strokes=SEVEN)
-    (menu,) = (w for w in made.box.children[0].children if hasattr(w, "options"))
+    made = widgets.DrawingPad({"untrained": other, "shipped": G}, judge=features.classifier("mnist"), strokes=SEVEN)
+    assert made.G is G
+    (slider,) = (w for w in made.box.children[0].children if hasattr(w, "options"))
     before = made._output.value
-    menu.value = "untrained"
+    slider.value = "untrained"
     assert made.G is other and made._output.value != before
     shipped = widgets.DrawingPad(strokes=SEVEN)
     shipped.box  # noqa: B018
-    assert list(shipped.generators) == ["L1 weight 100", "L1 weight 10", "L1 weight 0"]
+    assert list(shipped.generators) == ["L1 weight 0", "L1 weight 10", "L1 weight 100"]
     assert len({shipped.choose(name) or shipped.picture() for name in shipped.generators}) == 3
     other.condition = "edges"
     with pytest.raises(UserError, match="generator 'untrained' is given 'edges', and a pad gives it strokes"):

@@ -158,6 +158,8 @@ def bars(values: Mapping[str, object], xlabel: str, title: str = "", *, log: boo
     axes.invert_yaxis()
     # The axis ends where the longest bar *and the number behind it* end, nine pixels a character.
     room = axes.get_position().width * figure.get_size_inches()[0] * DPI
+    if 7 * len(xlabel) > room:
+        axes.set_xlabel(xlabel, loc="right")  # centred, it would leave the picture
     finite = {name: value[np.isfinite(value)] for name, value in numbers.items()}
     ends = [(value.max(), 1 - (14 + 9 * len(number(median[name]))) / room) for name, value in finite.items() if len(value)]
     positive = [x for value in finite.values() for x in value if x > 0]

@@ -14,7 +14,7 @@ from gan_course.widgets.controls import Controls, button, line, row
 
 SIDE = 336  # of each of the two pictures, in pixels of the page
 START = [[(10, 6), (8, 14), (18, 14)], [(17, 7), (16, 15)]]  # most of a four
-SHIPPED = {f"L1 weight {w}": name for w, name in ((100, "strokes-mnist"), (10, "strokes-mnist-l1-10"), (0, "strokes-mnist-l1-0"))}
+SHIPPED = {f"L1 weight {w}": name for w, name in ((0, "strokes-mnist-l1-0"), (10, "strokes-mnist-l1-10"), (100, "strokes-mnist"))}
 # One listener for the whole page. The text field beside the pad holds the strokes, a line each; the kernel reads them from it
 # and draws them below the pad, which is transparent and never replaced: it keeps the focus, the pen, and the stroke at hand.
 HAND = """<script>(() => {
@@ -74,9 +74,9 @@ class DrawingPad(Controls):
     """Draw with the mouse, a finger, or the arrow keys and space: after each movement G makes a digit of the strokes so far.
 
     G: a generator of one-channel images in eval mode whose condition is a picture of strokes, G(z, y), or several by name, for
-    a menu; default: the shipped ones, trained with L1 weights of 100, 10 and 0. judge: the classifier whose reading is told in
-    words, default: MNIST's. strokes: to begin with, each a list of points (x, y) in pixels. UserError for a generator that is
-    given other pictures than strokes.
+    a slider that begins at the last; default: the shipped ones, trained with L1 weights of 0, 10 and 100. judge: the classifier
+    whose reading is told in words, default: MNIST's. strokes: to begin with, each a list of points (x, y) in pixels. UserError
+    for a generator that is given other pictures than strokes.
     """
 
     text = "Drawing pad: run this cell in a notebook to draw."
@@ -89,7 +89,7 @@ class DrawingPad(Controls):
             if getattr(each, "condition", "strokes") != "strokes":
                 called = f"generator {name!r}" if name else "this generator"
                 raise UserError(f"{called} is given {each.condition!r}, and a pad gives it strokes: train one by strokes-mnist")
-        self.chosen, self.seed = next(iter(self.generators)), seed
+        self.chosen, self.seed = list(self.generators)[-1], seed
         self.judge = judge or features.classifier("mnist")
         self.strokes = [[(float(x), float(y)) for x, y in stroke] for stroke in strokes]
 
@@ -119,9 +119,9 @@ class DrawingPad(Controls):
             button("New noise", "Another z for the same strokes", self.renew),
         ]
         if len(self.generators) > 1:
-            menu = W.Dropdown(options=list(self.generators), value=self.chosen, description="Generator")
-            menu.observe(lambda change: self.choose(change["new"]), "value")
-            buttons.append(menu)
+            slider = W.SelectionSlider(options=list(self.generators), value=self.chosen, description="Generator")
+            slider.observe(lambda change: self.choose(change["new"]), "value")
+            buttons.append(slider)
         self.draw()
         both = W.HBox([pad, self._output], layout={"flex_flow": "row wrap", "grid_gap": "16px", "align_items": "flex-start"})
         box = W.VBox([row(*buttons), both, self._told, self._field])
