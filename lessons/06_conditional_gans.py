@@ -409,7 +409,7 @@ widgets.Prediction(
 # An instrument first.
 #
 # ### Exercise: does it hear the label?
-# For G or for D: exchange every class for the next one (after the last comes the first) and leave all else as it is. By how much does an entry of the output change on average, up or down?
+# For G or for D: exchange every class for the next one (after the last comes the first) and leave all else as it is, `y` included. By how much does an entry of the output change on average, whichever way it goes?
 
 
 # %% tags=["stub"] name="label_effect"
@@ -482,7 +482,7 @@ for name, run in {"sound": trainer, **lost}.items():
 
 # %% [markdown]
 # ### Exercise: four lost labels
-# Which run has which fault? `"G is not told"`, `"D is not told"`, `"the labels do not belong to the images"` (shuffled against them) or `"the labels are off by one"`.
+# Which run has which fault? `"G is not told"`, `"D is not told"`, `"the labels do not belong to the images"` (shuffled against them) or `"the labels are off by one"`. Both columns help: who hears the label at all, and what is drawn.
 
 # %% tags=["stub"] name="lost_labels"
 causes = {
@@ -609,8 +609,8 @@ myths = {
     "Class-conditional BatchNorm normalises every class by itself": ...,
     "Ten pictures are enough for an agreement of 100 %": ...,
     "A perfect generator pays the auxiliary classifier least": ...,
-    "Where labels are off by one, the classes are lost": ...,
-    "The lower distance in total is the lower one within classes too": ...,
+    "Where labels are off by one, G draws no class any more": ...,
+    "The lower distance in total is always the lower one within classes too": ...,
 }
 
 # %% tags=["solution"] name="conditional_myths"
@@ -620,8 +620,8 @@ myths = {
     "Class-conditional BatchNorm normalises every class by itself": False,
     "Ten pictures are enough for an agreement of 100 %": True,
     "A perfect generator pays the auxiliary classifier least": False,
-    "Where labels are off by one, the classes are lost": False,
-    "The lower distance in total is the lower one within classes too": False,
+    "Where labels are off by one, G draws no class any more": False,
+    "The lower distance in total is always the lower one within classes too": False,
 }
 
 # %% tags=["check", "nbval-check-output"] name="check_conditional_myths"

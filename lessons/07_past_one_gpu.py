@@ -93,18 +93,18 @@ plotting.bars(taken, xlabel="milliseconds, logarithmic", log=True)
 # mean of the parts' gradients; where they are not, each counts with its share of the batch, as in `gan_course.team`. If every process steps along that mean, their weights stay equal for ever, and nobody need send weights again.
 #
 # ### Exercise: a part of the batch
-# `index` are the places of one batch in the data set, the same in all processes. Which do you take? `rank` counts from 0 to `size` − 1.
+# `index` are the places of one batch in the data set, the same in all processes. Which do you take? `rank` counts from 0 to `size` − 1. The parts together are the batch, with nothing twice and nothing left out. Noise is cut in the same way, along its first axis.
 
 
 # %% tags=["stub"] name="my_part"
 def my_part(index, rank, size):
-    """Places (N,) → those of this process."""
+    """Places (N,), or noise (N, …) → those of this process."""
     ...                                            # one line
 
 
 # %% tags=["solution"] name="my_part"
 def my_part(index, rank, size):
-    """Places (N,) → those of this process."""
+    """Places (N,), or noise (N, …) → those of this process."""
     return index[rank::size]
 
 
@@ -331,7 +331,7 @@ plotting.bars(rates, xlabel="images per second")
 # and there processes are far ahead: threads wait for each other at every product, processes once a step. Measure on yours. Processes pay for certain when there are more devices than one process can feed.
 #
 # ## On paper
-# A [ring all-reduce]({{docs}}/glossary.md#all-reduce) cuts the gradients into as many pieces as there are processes. Each process passes pieces to its neighbour, first to sum them, then to hand the sums round.
+# A [ring all-reduce]({{docs}}/glossary.md#all-reduce) cuts the gradients into as many pieces as there are processes. Each process passes a piece to its neighbour n − 1 times to sum them, and n − 1 times to hand the sums round.
 #
 # ### Exercise: what the messages cost
 # Gradients are float32. How long at least, if a process sends `bytes_per_second`?

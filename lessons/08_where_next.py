@@ -746,7 +746,7 @@ plotting.curves(
 #
 # ## Reading tables
 # ### Exercise: what is unfair here?
-# Six results as one meets them. For each what makes it unfair: `"the data"`, `"the seeds"`, `"the baseline"` (the cheapest rival is missing), `"the cost"`, or `"fair"`.
+# Six results as one meets them. For each what makes it unfair: `"the data"` (one side has seen more of them, or the test is on what was trained on), `"the seeds"`, `"the baseline"` (the cheapest rival is missing), `"the cost"`, or `"fair"`.
 
 # %% tags=["stub"] name="fair_tables"
 tables = {
@@ -778,22 +778,22 @@ checks.fair_tables(tables)
 # %% tags=["stub"] name="application_myths"
 myths = {
     "A generator trained on 100 labelled digits makes a classifier better than turning and shifting them does": ...,
-    "Samples of a generator hold no information about single training images": ...,
-    "A detector that finds all fakes of one generator finds those of another": ...,
+    "Samples of a generator never hold information about single training images": ...,
+    "A detector that finds all fakes of one generator finds those of any other": ...,
     "Through argmax no gradient reaches G": ...,
-    "For short words, counting pairs of letters is a baseline that has to be beaten": ...,
-    "A flow gets better with more steps of sampling, at the same training": ...,
+    "For short words, a table of counted pairs of letters wrote more words than the GAN": ...,
+    "A flow's digits come nearer to the data with more steps of sampling, at the same training": ...,
     "One step of sampling is enough for a flow that was trained as here": ...,
 }
 
 # %% tags=["solution"] name="application_myths"
 myths = {
     "A generator trained on 100 labelled digits makes a classifier better than turning and shifting them does": False,
-    "Samples of a generator hold no information about single training images": False,
-    "A detector that finds all fakes of one generator finds those of another": False,
+    "Samples of a generator never hold information about single training images": False,
+    "A detector that finds all fakes of one generator finds those of any other": False,
     "Through argmax no gradient reaches G": True,
-    "For short words, counting pairs of letters is a baseline that has to be beaten": True,
-    "A flow gets better with more steps of sampling, at the same training": True,
+    "For short words, a table of counted pairs of letters wrote more words than the GAN": True,
+    "A flow's digits come nearer to the data with more steps of sampling, at the same training": True,
     "One step of sampling is enough for a flow that was trained as here": False,
 }
 

@@ -242,11 +242,11 @@ def fair_tables(answer) -> Verdict:
 
 APPLICATION_MYTHS = {
     "A generator trained on 100 labelled digits makes a classifier better than turning and shifting them does": (False, "turned and shifted ones were ahead, at no cost"),
-    "Samples of a generator hold no information about single training images": (False, "of the one that memorised, distances tell its training images from others"),
-    "A detector that finds all fakes of one generator finds those of another": (False, "measured on four kinds of fakes"),
+    "Samples of a generator never hold information about single training images": (False, "of the one that memorised, distances tell its training images from others"),
+    "A detector that finds all fakes of one generator finds those of any other": (False, "measured on four kinds of fakes"),
     "Through argmax no gradient reaches G": (True, "its output has no gradient at all"),
-    "For short words, counting pairs of letters is a baseline that has to be beaten": (True, "a table of counts wrote more words than the GAN"),
-    "A flow gets better with more steps of sampling, at the same training": (True, "1, 10 and 50 steps of the same network"),
+    "For short words, a table of counted pairs of letters wrote more words than the GAN": (True, "a table of counts wrote more words than the GAN"),
+    "A flow's digits come nearer to the data with more steps of sampling, at the same training": (True, "1, 10 and 50 steps of the same network"),
     "One step of sampling is enough for a flow that was trained as here": (False, "one step leads to the mean of where the points go"),
 }  # fmt: skip
 

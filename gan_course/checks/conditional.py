@@ -295,8 +295,8 @@ CONDITIONAL_MYTHS = {
     "Class-conditional BatchNorm normalises every class by itself": (False, "mean and variance are the whole batch's; scale and shift are the class's own"),
     "Ten pictures are enough for an agreement of 100 %": (True, "one a class, and a recall of next to 0 within each"),
     "A perfect generator pays the auxiliary classifier least": (False, "where real classes overlap it pays their uncertainty; keeping away from the other class is cheaper"),
-    "Where labels are off by one, the classes are lost": (False, "asked for k, G drew k − 1: a class, only not the asked one"),
-    "The lower distance in total is the lower one within classes too": (False, "published: 19.9 in total beside 50.0 within, against 25.4 beside 47.4"),
+    "Where labels are off by one, G draws no class any more": (False, "asked for k, G drew k − 1: a class, only not the asked one"),
+    "The lower distance in total is always the lower one within classes too": (False, "published: 19.9 in total beside 50.0 within, against 25.4 beside 47.4"),
 }  # fmt: skip
 
 
