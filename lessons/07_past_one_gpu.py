@@ -113,7 +113,7 @@ checks.my_part(my_part)
 
 # %% [markdown]
 # ### Exercise: the average gradient
-# `all_reduce(x)` replaces x, in every process, by the sum of everybody's x: an [all-reduce]({{docs}}/glossary.md#all-reduce). Each call costs a round of messages, so make it one. StyleGAN3's trainer does it in this way.
+# `all_reduce(x)` replaces x, in every process, by the sum of everybody's x, and returns nothing: an [all-reduce]({{docs}}/glossary.md#all-reduce). Each call costs a round of messages, so make it one. StyleGAN3's trainer does it in this way.
 
 
 # %% tags=["stub"] name="average_gradients"
@@ -235,7 +235,7 @@ print("SyncBatchNorm refuses a CPU:", refused)
 # Let each process train for a minute by its own clock. One of them makes a step less, goes home, and the other waits in `all_reduce` for a gradient that never comes. So they must agree, before each step.
 #
 # ### Exercise: stop together
-# `wish` is True in a process whose time is up, or that got Ctrl-C. `all_reduce` sums tensors.
+# `wish` is True in a process whose time is up, or that got Ctrl-C. `all_reduce(x)` replaces a tensor x by the sum of all, and returns nothing.
 
 
 # %% tags=["stub"] name="stop_together"

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from gan_course.checks.verdict import Verdict, asked, check, named, near, number, quiz, shaped
+from gan_course.checks.verdict import Verdict, Wrong, asked, check, named, near, number, quiz, shaped
 
 
 def roc_area(answer) -> Verdict:
@@ -169,8 +169,11 @@ def euler(answer) -> Verdict:
         z, steps, times = torch.tensor([[1.0, -2.0], [0.5, 3.0]]), 10, []
 
         def v(x, t):
-            times.append(torch.as_tensor(t, dtype=torch.float32).flatten()[0].item())
-            return 0.5 * x + torch.as_tensor(t) + 1
+            if not isinstance(t, torch.Tensor) or t.shape != (len(x), 1):
+                told = tuple(t.shape) if isinstance(t, torch.Tensor) else f"a {type(t).__name__}"
+                raise Wrong(f"v takes a time for each point, t ({len(x)}, 1): yours is {told}")
+            times.append(t[0].item())
+            return 0.5 * x + t + 1
 
         given = z.clone()
         x = shaped(asked(answer, v, given, steps), z.shape)

@@ -27,7 +27,6 @@ def _together(n: int, work) -> tuple[list, list[int]]:
             barrier.wait()
             with torch.no_grad():
                 x.copy_(total)
-            return x
 
         try:
             return work(rank, all_reduce)
@@ -89,7 +88,7 @@ def my_part(answer) -> Verdict:
 
     def judge(answer):
         for n, size in ((12, 3), (11, 4)):
-            index = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+            index = 100 + torch.randperm(n, generator=torch.Generator().manual_seed(0))
             parts = [asked(answer, index.clone(), rank, size) for rank in range(size)]
             for part in parts:
                 if not isinstance(part, torch.Tensor) or part.dim() != 1:
@@ -103,7 +102,7 @@ def my_part(answer) -> Verdict:
                 return f"{len(together) - len(together.unique())} images of {n} are taken twice"
             if len(together) < n:
                 return f"{n - len(together)} of {n} images are taken by nobody: with {size} processes the parts cannot be equal"
-            if not torch.equal(together, torch.arange(n)):
+            if not torch.equal(together, 100 + torch.arange(n)):
                 return "these are no entries of `index`: which images, not which places in the list"
             if max(map(len, parts)) - min(map(len, parts)) > 1:
                 return f"the parts have {', '.join(str(len(part)) for part in parts)} images; all wait for the longest, so none may be longer by more than one"
