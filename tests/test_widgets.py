@@ -13,6 +13,7 @@ from gan_course.models import build
 from gan_course.training import Score, Trainer, recipe
 from gan_course.training.conditional import ConditionalTrainer
 from gan_course.widgets import view
+from gan_course.widgets.controls import PLAYING
 from gan_course.widgets.driver import Driver
 
 
@@ -462,6 +463,28 @@ def test_late_ticks_are_told_until_they_come_in_time_again(monitor, trainer):
     monitor._late -= 11
     tick(monitor)
     assert "paused" not in monitor._told.value
+
+
+def test_a_request_for_all_states_pauses_and_a_timer_that_ticks_on_goes_on(monitor, trainer):
+    monitor.steps = 1_000_000
+    monitor.play()
+    tick(monitor)
+    monitor._timer.get_state()  # a reload, or JupyterLab restoring late
+    assert not monitor.playing and monitor._play_button.description == "Train" and "was reloaded" in monitor._told.value
+    stopped = trainer.step
+    tick(monitor)
+    assert monitor.playing and trainer.step > stopped and monitor._play_button.description == "Pause"
+    assert "training…" in monitor._told.value
+    monitor._timer.get_state()
+    sent = []  # a new page has no timer running: Train has to start it by a change
+    monitor._timer.observe(lambda change: sent.append(change["new"]), PLAYING)
+    monitor._play_button.click()
+    assert monitor.playing and sent == [False, True]
+    monitor._timer.get_state()
+    monitor.substep("d")
+    stopped = trainer.step
+    tick(monitor)
+    assert trainer.step == stopped and not monitor.playing
 
 
 def test_the_noise_explorer_truncates_reseeds_and_changes_directions():
