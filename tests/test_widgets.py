@@ -425,6 +425,25 @@ class Undrawable(Driver):
         return "here"
 
 
+def test_one_slow_picture_does_not_keep_the_next_one_away():
+    driver, drawn = Undrawable(), []
+    driver.OLDEST = 0.0
+    assert driver.box is not None
+    driver.draw = lambda: drawn.append(1)
+    driver.DRAWING = 0.05
+    driver.play()
+    driver._drawing = 100.0
+    tick(driver)
+    assert len(drawn) == 1
+    driver.OLDEST, driver._drawing = 100.0, 100.0
+    tick(driver)
+    assert len(drawn) == 1
+    driver._speed.value = "1 step a second"  # in slow motion every step is seen
+    driver.single = lambda: None
+    tick(driver)
+    assert len(drawn) == 2
+
+
 @pytest.mark.parametrize("act", [tick, lambda d: d.by_hand(lambda: "done"), Driver.pause, Driver.to_end])
 def test_an_error_in_drawing_stops_the_work_and_is_told(act, capsys):
     driver = Undrawable()

@@ -31,6 +31,7 @@ class Driver(Controls):
     SLICE, LONGEST = 0.4, 1.5  # seconds of work a tick, and the most where ticks come late
     WAITING = 0.05  # the share of the time that may pass between ticks before slices grow
     REDRAW, DRAWING = 0.5, 0.05  # seconds between pictures at least, and the share of the time that drawing may take
+    OLDEST = 5.0  # seconds between pictures at most: one that took long, on a busy machine, must not look like a stop
 
     def __init__(self, subject):
         """subject: what is driven. Another driver of the same one pauses; whoever is pressed next drives alone."""
@@ -172,8 +173,10 @@ class Driver(Controls):
             start = time.perf_counter()
             gap = 0 if math.isnan(self._ended) else start - self._ended
             self._tell_late(gap, start)
-            self.guarded(self.single if SPEEDS[self._speed.value] else lambda: self.advance(self._seconds(gap)))
-            if self.playing and time.perf_counter() - self._drawn > max(self.REDRAW, self._drawing / self.DRAWING):
+            slow = SPEEDS[self._speed.value]
+            self.guarded(self.single if slow else lambda: self.advance(self._seconds(gap)))
+            wait = self.REDRAW if slow else min(self.OLDEST, max(self.REDRAW, self._drawing / self.DRAWING))
+            if self.playing and time.perf_counter() - self._drawn > wait:
                 self.guarded(self.redraw)
             self._ended = time.perf_counter()
         finally:
