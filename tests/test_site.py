@@ -139,12 +139,12 @@ def test_a_recorded_run_is_what_its_command_gives():
 
 def test_a_bad_link_stops_the_build(tmp_path):
     """Sphinx's warnings are errors: a formula, a heading or a link that it cannot place."""
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.path.insert(0, 'site'); import runpy; m = runpy.run_path('site/build.py');"
-         "m['fill'].__globals__['markdown'] = lambda path: '# A\\n[x](nowhere.md)';"
-         f"sys.exit(m['main'](['--out', {str(tmp_path / 'out')!r}]))"],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
+    code = f"""import sys; sys.path.insert(0, 'site'); import runpy; m = runpy.run_path('site/build.py'); import nbformat, export
+page = nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell('# A')]))
+m['fill'].__globals__.update(markdown=lambda path: '# A\\n[x](nowhere.md)', notebook=lambda path: page)  # short ones
+export.write = lambda folder: None
+sys.exit(m['main'](['--out', {str(tmp_path / "out")!r}]))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0 and "nowhere.md" in done.stderr
 
 
