@@ -28,8 +28,8 @@ pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = (1400, 390)
-VIOLATIONS = """async ([left_out, colours]) => (await axe.run({exclude: left_out},
-  {resultTypes: ['violations'], preload: false, rules: {'color-contrast': {enabled: colours}}})).violations
+VIOLATIONS = """async ([left_out, looks]) => (await axe.run({exclude: left_out}, {resultTypes: ['violations'], preload: false,
+  rules: Object.fromEntries(['color-contrast', 'link-in-text-block', 'target-size'].map(rule => [rule, {enabled: looks}]))})).violations
   .map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.target + ' ' + n.html.slice(0, 150)).join(' | ')}`)"""
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -66,10 +66,10 @@ def open_page(chromium, address):
     contexts = []
 
     def open_(name, **settings):
-        context = chromium.new_context(viewport={"width": WIDTHS[0], "height": 900}, **settings)
+        cut = {"server": "http://127.0.0.1:9", "bypass": "127.0.0.1"}  # a proxy that is not there: only this machine answers
+        context = chromium.new_context(viewport={"width": WIDTHS[0], "height": 900}, proxy=cut, **settings)
         contexts.append(context)
         page, wrong = context.new_page(), []
-        context.route("**/*", lambda r: r.continue_() if r.request.url.startswith(address) else r.abort())
         left = "net::ERR_ABORTED"  # what was still on its way when the next page was opened; what is cut off fails otherwise
         page.on("requestfailed", lambda r: wrong.append(f"failed: {r.url}") if r.failure != left else None)
         page.on("response", lambda answer: wrong.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
@@ -84,9 +84,9 @@ def open_page(chromium, address):
 
 
 def test_every_page_at_both_widths_and_every_kind_of_page_in_both_themes(site, address, open_page, axe):
-    """Colours follow from the kind of page: those rules are slow, and checked on one of each; the others on every text."""
-    kinds = {"index", "contents", "search", "404", "docs/glossary", "notebooks/01_mlp_gan", "notebooks/02_leakyrelu_and_tanh"}
-    kinds |= {"notebooks/solutions/02_leakyrelu_and_tanh", "notebooks/projects/project_template"}
+    """Colours and sizes follow from the kind of page: those rules are slow, and checked on one of each; the others on every text."""
+    kinds = {"index", "contents", "search", "404", "docs/glossary", "notebooks/00_environment", "notebooks/01_mlp_gan"}
+    kinds |= {"notebooks/solutions/00_environment", "notebooks/projects/project_template"}
     names = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html") if "_static" not in path.parts}
     assert kinds <= names
     page, wrong = open_page("index.html", reduced_motion="reduce")
@@ -103,7 +103,7 @@ def test_every_page_at_both_widths_and_every_kind_of_page_in_both_themes(site, a
             told = []
             if checked:
                 page.wait_for_timeout(200)  # colours change over 0.15 s
-                code = [] if name == "notebooks/02_leakyrelu_and_tanh" else [[".highlight"]]  # its colours are alike everywhere
+                code = [] if name == "notebooks/00_environment" else [[".highlight"]]  # its colours are alike everywhere
                 told = page.evaluate(VIOLATIONS, [code, True])
             elif width == WIDTHS[0] and "solutions" not in name:
                 told = page.evaluate(VIOLATIONS, [[[".highlight"]], False])
@@ -116,6 +116,14 @@ def test_the_first_page_is_below_a_megabyte_and_plays_alone(chromium, address):
     """All that it fetches, as it lies on the disk, until the playground has answered; seconds are in docs/benchmarks.md."""
     found = first_page(chromium, address)
     assert found["bytes"] < 1_000_000 and 0 < found["interactive_ms"] < 20_000
+
+
+def test_the_network_is_cut(open_page):
+    page, wrong = open_page("404.html")
+    assert (
+        page.evaluate("fetch('https://example.org/').then(() => 'there', () => 'cut')") == "cut"
+        and "failed: https://example.org/" in wrong
+    )
 
 
 def test_search_finds_a_term_and_the_theme_changes(open_page):
