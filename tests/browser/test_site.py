@@ -28,8 +28,10 @@ pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = (1400, 390)
-VIOLATIONS = """async ([left_out, looks]) => (await axe.run({exclude: left_out}, {resultTypes: ['violations'], preload: false,
-  rules: Object.fromEntries(['color-contrast', 'link-in-text-block', 'target-size'].map(rule => [rule, {enabled: looks}]))})).violations
+VIOLATIONS = """async ([left_out, looks]) => (await axe.run({exclude: left_out}, {
+    resultTypes: ['violations'], preload: false,
+    rules: Object.fromEntries(['color-contrast', 'link-in-text-block', 'target-size'].map(rule => [rule, {enabled: looks}])),
+  })).violations
   .map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.target + ' ' + n.html.slice(0, 150)).join(' | ')}`)"""
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -84,7 +86,7 @@ def open_page(chromium, address):
 
 
 def test_every_page_at_both_widths_and_every_kind_of_page_in_both_themes(site, address, open_page, axe):
-    """Colours and sizes follow from the kind of page: those rules are slow, and checked on one of each; the others on every text."""
+    """Colours and sizes follow from the kind of page: those rules are slow, and checked on one of each; the rest everywhere."""
     kinds = {"index", "contents", "search", "404", "docs/glossary", "notebooks/00_environment", "notebooks/01_mlp_gan"}
     kinds |= {"notebooks/solutions/00_environment", "notebooks/projects/project_template"}
     names = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html") if "_static" not in path.parts}
