@@ -491,6 +491,12 @@ def test_own_images_are_refused_where_they_enter(images, labels, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("classes", [None, 1, "a", (1,)])
+def test_classes_are_texts(classes):
+    with pytest.raises(UserError, match="classes are the names of the labels"):
+        data.Images(GREY, ZEROS, classes, "own", "train", "mine")
+
+
 def test_own_images_of_any_size_are_taken():
     for images in (GREY, GREY.expand(-1, 3, -1, -1), GREY[..., :3]):
         own = data.Images(images, ZEROS, ("a",), "own", "train", "mine")
