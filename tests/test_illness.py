@@ -160,7 +160,7 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize(("made", "run"), TOLD, ids=" | ".join)
+@pytest.mark.parametrize(("made", "run"), TOLD, ids=[", ".join(names) for names in TOLD])
 def test_a_run_is_told(made, run):
     seen = look(made, CASES[made][run], FIRST)
     assert not wrong(made, seen) and TOLD[made, run] <= set(seen.told[-1]), seen.told
