@@ -694,7 +694,7 @@ for name, run in stacked_runs.items():
 plotting.grids({name: run.sample(24) for name, run in stacked_runs.items()}, columns=8)
 
 # %% [markdown]
-# The plain recipe draws one picture again and again; the other one, with BatchNorm in G, R1, no momentum and averaged weights, covers more than ten times as many modes in the same seconds. Three seeds, and the command: [docs/benchmarks.md]({{docs}}/benchmarks.md#modes-of-stacked-digits). Nobody has run it here at `gpu` scale yet.
+# The plain recipe draws a few dim pictures again and again; the other one, with BatchNorm in G, R1, no momentum and averaged weights, covers more than ten times as many modes in the same seconds. Three seeds, and the command: [docs/benchmarks.md]({{docs}}/benchmarks.md#modes-of-stacked-digits). Nobody has run it here at `gpu` scale yet.
 # A sample that is no digit is counted as some digit too, so look at the pictures beside the numbers: many of these are smears that the classifier takes for something.
 #
 # And one seed, is it enough? The plain recipe on the grid with five, for a few hundred steps each:
