@@ -19,6 +19,7 @@ from gan_course.training.recipes import Recipe
 from gan_course.training.watchers import LOG_EVERY, MAX_SNAPSHOTS, Score
 
 ALIKE = ("points", "points-collapse", "points-rates", "points-r1", "points-r1-r2", "points-r3gan", "points-wgan-gp", "points-tuned")
+ALIKE += ("stacked-classic", "stacked-tuned")
 OF_COLOUR = ("colour-cifar10",)  # trained in test_pictures.py: these digits are grey
 NAMES = [name for name in RECIPES if name not in ALIKE + OF_COLOUR]  # ALIKE differ from others in numbers only
 
