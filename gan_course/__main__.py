@@ -286,6 +286,8 @@ def _evaluate(args, us) -> None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     size = G.image_shape[-1]
     images, n = data.load(name, size=size), args.n
+    if G.image_shape != images.shape:
+        raise UserError(f"the samples have shape {G.image_shape} and {name} has {images.shape}; name the data it was trained on")
     wanted = sampling.wanted_classes(G)
     y = asked = sampling.in_turn(wanted, n) if wanted else None
     if G.condition:

@@ -14,7 +14,7 @@ from gan_course.evaluation.modes import NEAR
 from gan_course.plotting.field import STEPS
 from gan_course.training import pretrained
 from gan_course.widgets import ActivationExplorer, activations, noise
-from gan_course.widgets.playground import drawing
+from gan_course.widgets.playground import drawing, face
 from gan_course.widgets.playground.game import SPAN
 
 HERE = Path(__file__).resolve().parent
@@ -29,7 +29,7 @@ def constants() -> dict:
         "REAL": plotting.REAL, "FAKE": plotting.FAKE, "INK": plotting.INK, "FAINT": plotting.FAINT,
         "SPAN": SPAN, "NEAR": NEAR, "SPREAD": SPREAD, "STEPS": STEPS,
         "POINTS": {name: modes().tolist() for name, modes in SHAPES.items()},
-        "DRAWN": drawing.START, "PALETTE": plotting.PALETTE,
+        "NAMES": face.DATA, "DRAWN": drawing.START, "PALETTE": plotting.PALETTE,
         "REACH": noise.REACH, "LIMIT": noise.LIMIT, "ROW": noise.STEPS,
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gan_course import MEASURED, __version__, data
+from gan_course import MEASURED, __version__, data, scale
 from gan_course.environment.machine import name_and_memory
 from gan_course.evaluation import Reference
 from gan_course.features import classifier
@@ -24,21 +24,18 @@ from gan_course.widgets import view
 
 RUNS = Path(__file__).resolve().parent / "recorded"
 MOMENTS, SHOWN = 30, 32  # pictures of the run after the first one, and how many of the 64 fakes each holds
-LESSONS = {  # number → (recipe, data set, images, steps): the monitor's at scale `cpu`, its seconds as steps
-    "01": ("mlp-classic", "mnist", None, 2_400),
-    "03": ("dcgan32", "cifar10", 10_000, 600),
-    "06": ("cgan-mnist", "mnist", 10_000, 600),
-}
+LESSONS = {"01": ("mlp-classic", 2_400), "03": ("dcgan32", 600), "06": ("cgan-mnist", scale.budget("06", "cpu").steps)}
+# number → the monitor's recipe and steps; where the table of lessons has seconds, about the steps that they come to
 
 
 def trainer(number: str) -> Trainer:
     """What the monitor of a lesson trains, at step 0; the real data, or UserError."""
-    name, source, limit, _ = LESSONS[number]
-    images, watch = data.load(source, limit=limit), []
+    source = scale.LESSONS[number].data
+    images, watch = data.load(source, limit=scale.budget(number, "cpu").images), []
     if number == "03":
         watch = [Score(Reference(images, classifier(source)).frechet, 100, 1_000)]
     kind = ConditionalTrainer if number == "06" else Trainer
-    return kind(recipe(name), images, seed=0, precision="fp32", watch=watch)
+    return kind(recipe(LESSONS[number][0]), images, seed=0, precision="fp32", watch=watch)
 
 
 def record(run: Trainer, steps: int, moments: int = MOMENTS) -> tuple[dict, np.ndarray]:
@@ -63,7 +60,7 @@ def main(argv=None) -> int:
         parser.error(f"lesson {', '.join(sorted(unknown))} has no monitor; there are: {', '.join(LESSONS)}")
     RUNS.mkdir(exist_ok=True)
     for number in args.numbers or LESSONS:
-        run, steps = trainer(number), LESSONS[number][3]
+        run, steps = trainer(number), LESSONS[number][1]
         seen, sheet = record(run, steps)
         about = {
             "recipe": run.recipe.name, "data": run.data.name, "images": len(run.data), "seed": run.seed, "steps": steps,

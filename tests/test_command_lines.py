@@ -116,7 +116,7 @@ def test_a_hostile_value_works_or_gets_one_line(command, option, small, capsys):
         (["diagnose", "history.csv", "--loss", "huber"], "no loss called 'huber'"),
         (["diagnose", "history.csv", "--samples", "."], ". holds no images"),
         (["diagnose", "history.csv", "--data", "dots"], "no data set called 'dots'"),
-        (["evaluate", "mlp-tuned-mnist", "--data", "ring", "--n", "20"], "samples of ring are points (2,), not (1, 28, 28)"),
+        (["evaluate", "mlp-tuned-mnist", "--data", "ring", "--n", "20"], "shape (1, 28, 28) and ring has (2,); name the data"),
         (["evaluate", "mlp-tuned-mnist", "--data", "digits", "--n", "5"], "need 6 or more samples a side, not 5 and 5"),
         (["bench", "points", "--data", "ring", "--rounds", "1"], "the classic loop is one of images, and ring holds none"),
         (["classifier", "digits", "--out", "file/below"], "cannot write to file/below"),

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 from PIL import Image
 
-from gan_course import UserError
+from gan_course import UserError, scale
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADS = {"script": "src", "img": "src", "link": "href", "source": "src", "iframe": "src", "object": "data"}
@@ -122,9 +122,11 @@ def test_solutions_are_folded_and_one_setting_leaves_them_out(site, tmp_path, mo
 def test_a_recorded_run_is_what_its_command_gives():
     """The first row of each history again, from the command's own seed, where the real data are at hand."""
     record = module("record")
-    for number, (name, source, _, steps) in record.LESSONS.items():
+    for number, (name, steps) in record.LESSONS.items():
         kept = json.loads((record.RUNS / f"{number}.json").read_text(encoding="utf-8"))
-        assert (kept["recipe"], kept["data"], kept["steps"], kept["seed"]) == (name, source, steps, 0)
+        of, images = scale.LESSONS[number].data, scale.budget(number, "cpu").images
+        assert (kept["recipe"], kept["data"], kept["steps"], kept["seed"]) == (name, of, steps, 0)
+        assert kept["images"] == (images or 60_000), "the lesson's budget has changed: record the run anew"
         assert [moment["step"] for moment in kept["moments"]] == list(range(0, steps + 1, steps // record.MOMENTS))
         sheet = Image.open(record.RUNS / f"{number}.webp")
         assert sheet.size == (record.SHOWN * kept["side"], (record.MOMENTS + 1) * kept["side"])

@@ -1,10 +1,9 @@
 // The playground of lesson 01: buttons, numbers and the picture of the plane.
 import {button, choice, element, number, row, still} from "./controls.js";
 import {BATCH, Game} from "./game.js";
-import {DRAWN, FAKE, INK, REAL, SPAN, STEPS} from "./course.js";
+import {DRAWN, FAKE, INK, NAMES, REAL, SPAN, STEPS} from "./course.js";
 
 const SIDE = 480, GRID = 40;
-const NAMES = {ring: "ring of 8", grid: "grid of 25", moons: "two moons", spiral: "spiral", line: "line", drawn: "drawn by you"};
 const SLOW = 1250; // ms a step in slow motion
 const WORK = 11; // ms of steps between two pictures
 
