@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import shlex
 import signal
 import sys
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 
 from gan_course import UserError
-from gan_course.interruption import ends_like_interrupt
+from gan_course.interruption import ends_like_interrupt, interruptible
 from gan_course.options import complain, parser
 from gan_course.settings import place, writable
 
@@ -59,13 +60,15 @@ def info(args) -> None:
 
 
 def train(args) -> None:
-    from gan_course import team
+    alone = "WORLD_SIZE" not in os.environ  # a team is ended by who started it
+    with interruptible(signal.SIGTERM) if alone else contextlib.nullcontext(lambda: False) as ended:
+        from gan_course import team  # this takes seconds: a SIGTERM in them is held back too
 
-    with team.joined() as us:
-        folder = args.out
-        args.resume = us.same(args.resume or (team.restarted() and (folder / "checkpoint.pt").exists()))
-        with us.lead(lambda: _taken(args, folder)) or contextlib.nullcontext():
-            _train(args, folder, us)
+        with team.joined() as us:
+            folder = args.out
+            args.resume = us.same(args.resume or (team.restarted() and (folder / "checkpoint.pt").exists()))
+            with us.lead(lambda: _taken(args, folder)) or contextlib.nullcontext():
+                _train(args, folder, us, ended)
 
 
 def _taken(args, folder: Path):
@@ -91,7 +94,7 @@ def _taken(args, folder: Path):
     return lock
 
 
-def _train(args, folder: Path, us) -> None:
+def _train(args, folder: Path, us, ended) -> None:
     from gan_course import data, scale, team
     from gan_course.models import ARCHITECTURES
     from gan_course.training import Diverged, Score, checkpoint, recipe, trainer_of
@@ -119,6 +122,9 @@ def _train(args, folder: Path, us) -> None:
     steps, seconds = args.steps, args.seconds
     if steps is None and seconds is None:
         steps, seconds = scale.training(at)
+    if ended():  # before the first step: what `--resume` can go on with
+        trainer.save()
+        return
     tell = print if us.first else lambda *_, **__: None
     if not _left(trainer, steps, seconds):
         tell(f"{folder}: {trainer.step} steps in {trainer.seconds:.0f} s, nothing left to do")
@@ -280,6 +286,8 @@ def _evaluate(args, us) -> None:
         raise UserError(f"{args.generator} does not say what it was trained on; name it with --data")
     size = G.image_shape[-1]
     images, n = data.load(name, size=size), args.n
+    if G.image_shape != images.shape:
+        raise UserError(f"the samples have shape {G.image_shape} and {name} has {images.shape}; name the data it was trained on")
     wanted = sampling.wanted_classes(G)
     y = asked = sampling.in_turn(wanted, n) if wanted else None
     if G.condition:

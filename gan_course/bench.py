@@ -27,6 +27,8 @@ def bench(name: str, images, *, precisions=("fp32", "bf16"), rounds: int = 5, se
     """
     if rounds < 1 or seconds <= 0:
         raise UserError("bench needs at least one round and more than 0 seconds")
+    if len(images.shape) != 3:
+        raise UserError(f"the classic loop is one of images, and {images.name} holds none")
     ours = {p: Trainer(recipe(name), images, precision=p) for p in precisions}
     classic = ClassicLoop(name, images)
     per_image = flops(ours[precisions[0]]) / recipe(name).batch_size

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Hold both signals back inside the block: yields a function that says whether one came. A second one acts at once.
+def interruptible(*numbers: int) -> Iterator[Callable[[], bool]]:
+    """Hold signals (default: both) back inside the block: yields a function that says whether one came. A second acts at once.
 
     After the block a Ctrl-C raises KeyboardInterrupt, and a SIGTERM goes to whoever handled it before: by default it ends
     the process. In another thread than the main one signals cannot be held back.
@@ -23,7 +23,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         came.append(signum)
 
-    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+    before = {signum: signal.signal(signum, note) for signum in numbers or (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(came)
     finally:

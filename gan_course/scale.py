@@ -121,11 +121,12 @@ LESSONS = {
             name="05_failure_modes",
             title="When training goes wrong",
             what="make a GAN circle, collapse, stop learning and copy, each in seconds; mend it, and seventeen published bugs",
-            minutes={"smoke": 0.4, "cpu": 5, "gpu": 5},
+            minutes={"smoke": 0.4, "cpu": 7, "gpu": 15},
+            rungs=2,
             budgets={
                 "smoke": Budget(images=1_000, steps=40, rung_steps=20, n_eval=200),
-                "cpu": Budget(images=20_000, steps=600, rung_steps=4_000),
-                "gpu": Budget(steps=600, rung_steps=4_000),
+                "cpu": Budget(images=20_000, steps=600, rung_steps=4_000, rung_seconds=30),
+                "gpu": Budget(steps=600, rung_steps=4_000, rung_seconds=300),
             },
         ),
         Lesson(

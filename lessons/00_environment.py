@@ -56,7 +56,7 @@ plotting.grid(sample(pretrained("mlp-tuned-mnist"), 64), title="Drawn by a gener
 # ## The report
 # Versions, device, data and disk. Nothing is downloaded.
 
-# %%
+# %% tags=["slide"]
 environment.report()
 
 # %% [markdown]
@@ -116,7 +116,7 @@ widgets.Prediction(
 # %% [markdown]
 # Measured:
 
-# %% tags=["nbval-check-output"]
+# %% tags=["slide", "nbval-check-output"]
 torch.manual_seed(0)
 first, second = torch.rand(2), torch.rand(2)
 torch.manual_seed(0)
@@ -173,11 +173,13 @@ widgets.Pulse()
 # ## How long will it take here?
 # Ten seconds of the lessons' own work, measured, then scaled to each lesson.
 
-# %%
+# %% tags=["slide"]
 probe = environment.speed_probe()
 probe
 
 # %% [markdown]
+# A row a lesson, a column a scale: minutes, worked out from the two steps that were timed here.
+#
 # ### Exercise: read it
 # How many minutes will lesson 01 take here at scale `cpu`? Type the number, or take it from `probe.minutes`.
 

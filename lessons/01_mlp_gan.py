@@ -345,9 +345,16 @@ print("G received gradients:", any(p.grad is not None for p in trial.G.parameter
 # Right: the two losses, and D's output on real and on fake images. Between them: what D would change about one fake of your choice.
 #
 # To see the game itself, **Pause**, set **Speed** to "1 step a second" and press **Train** again: each step is measured on one fixed batch, before → after. Or take
-# **one D step** and **one G step** by hand: each is there to lower its own loss; what does it do to the other's? The history slider goes back in time, **Now** comes back. Where
-# a training looks ill, the monitor says so in words: of **mode collapse**, for one, when the samples look alike because G draws few kinds of images
-# ([more]({{docs}}/glossary.md#mode-collapse)). The classic recipe may set that off for a while; train on.
+# **one D step** and **one G step** by hand: each is there to lower its own loss; what does it do to the other's? The history slider goes back in time, **Now** comes back.
+#
+# Where a training looks ill, the monitor says so in words and names a remedy:
+#
+# - **D wins**: D is so sure of itself that G learns little. **Vanishing gradients**: next to nothing of what D knows reaches G.
+# - [**Mode collapse**]({{docs}}/glossary.md#mode-collapse): the samples look alike, because G draws few kinds of images. The classic recipe may set that off for a while; train on.
+# - [**Divergence**]({{docs}}/glossary.md#divergence): the losses run away without end. **Oscillation**: all samples sway one way and back again.
+# - **Memorising**: the samples are close to copies of training images.
+#
+# Part B comes to most of the remedies, lesson 05 makes a GAN ill on purpose, and [here]({{docs}}/illnesses.md) stands what sets each warning off.
 
 # %%
 trainer = Trainer(recipe("mlp-classic"), mnist, seed=0)

@@ -31,8 +31,8 @@
 # | scale | time | what happens |
 # |---|---|---|
 # | `smoke` | under {{smoke_minutes}} | a few steps, to test the notebook: most illnesses do not break out yet |
-# | `cpu` | about {{cpu_minutes}} | games in the plane of seconds each, and a race of {{cpu_rung_steps}} steps a recipe |
-# | `gpu` | about {{gpu_minutes}} | the same |
+# | `cpu` | about {{cpu_minutes}} | games in the plane of seconds each, a race of {{cpu_rung_steps}} steps a recipe, and two runs of {{cpu_rung_seconds}} |
+# | `gpu` | about {{gpu_minutes}} | the same, with {{gpu_rung_seconds}} for the two runs and {{gpu_n_eval}} samples |
 #
 # The course's own package comes with the repository. On Colab it is fetched first; torch stays as it is.
 
@@ -286,7 +286,18 @@ print("clusters covered, of 8:", {name: game.now.numbers["covered"] for name, ga
 # R1 does not cure it: at `cpu` scale next to nothing is covered with it either. A remedy belongs to a cause, and here the cause is the rates.
 #
 # ## Hopping
-# A milder case: G learns a few times as fast as D, and both rates are high. It covers a cluster or two, and other ones each time you look: drag **History**, or press **Reset** and play it at 20 steps a second. Then set γ of R1 to 0.3 and press **Reset** again.
+# A milder case: G learns a few times as fast as D, and both rates are high. Choose before you look:
+
+# %%
+widgets.Prediction(
+    "G's rate is 2.5 times D's. From look to look, the middle of all fakes",
+    ("stays near the middle of the ring", "stays in one cluster", "goes back and forth, far from the middle"),
+    answer=2,
+    why="G runs to where D's slope sends it, D learns that place, and the slope turns: the Dirac game again, with more dots.",
+)
+
+# %% [markdown]
+# It covers a cluster or two, and other ones each time you look: drag **History**, or press **Reset** and play it at 20 steps a second. Then set γ of R1 to 0.3 and press **Reset** again.
 
 # %%
 hopping = played("hopping", hide=["who", "data", "loss"])
@@ -343,7 +354,18 @@ plotting.losses(digits["D 300 times as fast"].history)
 # **Curve:** D(x) near 1 and D(G(z)) near 0 for good, and a loss of G of several times ln 2. **Cause:** D learns much faster than G can. **Remedy:** a lower rate for D, dropout or spectral norm in D (lesson 03), R1.
 #
 # ## Divergence
-# Both rates 300 times as high as they should be. Losses, on a logarithmic axis:
+# Both rates 300 times as high as they should be.
+
+# %%
+widgets.Prediction(
+    "The larger of the two losses, step by step,",
+    ("climbs and climbs", "jumps to hundreds and more, and looks even in between", "falls to 0"),
+    answer=1,
+    why="Each step lands where its gradient no longer holds, now far off, now by chance near. One look at the last loss can miss it.",
+)
+
+# %% [markdown]
+# Losses, on a logarithmic axis:
 
 # %% tags=["slide"]
 wild, calm = played("diverging"), healthy
@@ -357,6 +379,17 @@ plotting.curves(steps, worst, xlabel="step", ylabel="the larger of both losses",
 #
 # ## Memorising
 # Give G so few images that it can learn each by heart. It draws them, some with dirt on them, and nothing else. Scored against these images alone it would look good (lesson 04 scored copies); the nearest training image tells. A bad picture is far from everything, so unseen real digits stand beside.
+
+# %%
+widgets.Prediction(
+    "One G learns from 32 images, another from all. Whose samples lie nearer to a training image of their own?",
+    ("those of the 32", "those of all: there is more to be near to", "both alike"),
+    answer=0,
+    why="By chance it would be the other way round: among many images the next one is never far. Nearer than that is copied.",
+)
+
+# %% [markdown]
+# Distances of 200 samples each:
 
 # %% name="memorising"
 few = mnist.first(32)
@@ -454,6 +487,19 @@ for spread in (1, 0.1, 0.02):
 
 # %% [markdown]
 # With N(0, 1) each M is a sum of 128 products, two of them lie about ten apart, sixteen such differences add up to far more than exp(−…) can tell from 0. The layer is there, costs time, and says nothing; nor does a gradient come back to raise T. A smaller T wakes it.
+#
+# [Packing]({{docs}}/glossary.md#packing) (Lin et al. 2018) needs no layer: D judges m samples together, all real or all fake, joined along their channels. This is all of it:
+
+# %%
+def packed(x, m):
+    """x (N, C, H, W) → (N/m, m·C, H, W): m neighbours of the batch become one picture with more channels."""
+    return x.reshape(len(x) // m, m * x.shape[1], *x.shape[2:])
+
+
+print(tuple(mnist.data[:100].shape), "→", tuple(packed(mnist.data[:100], 4).shape))
+
+# %% [markdown]
+# One fake of a collapsed G may look real; four of them, all alike, do not look like four real ones. `packing=4` in a recipe does this in both steps.
 #
 # ## The clinic
 # Seventeen functions follow; most stood in public code. Each runs, at first, and each is ill. The check says of each what a short run with it shows: its symptom, not its cause. First a loop on digits, four times. One is sound, one passes its logits through a sigmoid twice, one smooths both labels, one sees data in [0, 1]. One of the four can be told from its loss alone: which?
@@ -595,7 +641,7 @@ plotting.bars({name: good for name, (_, good) in told.items()}, xlabel="share of
 # One seed. With rates that fit, one cluster becomes most of them. Without momentum, and averaged, all of them are there, and half of the samples are good. `points-tuned` brings nine samples in ten to a cluster; changing its ReLU alone back to LeakyReLU loses much of that ([measured]({{docs}}/benchmarks.md#modes-of-points)).
 # A ReLU unit that is off leaves G flat: it can stay in one cluster and jump to the next, and few samples lie on the way between. LeakyReLU never is quite flat. R1 alone is behind: an easy grid is not the illness that it is for.
 #
-# Seeds of one recipe can differ more than two recipes do, which is why papers that are careful print ten. More seeds of each remedy, as far as they were run, are in [docs/benchmarks.md]({{docs}}/benchmarks.md#modes-of-points). The published figures are from longer runs of other networks:
+# Seeds of one recipe can differ more than two recipes do, which is why papers that are careful print ten. More seeds of each remedy are in [docs/benchmarks.md]({{docs}}/benchmarks.md#modes-of-points). The published figures are from longer runs of other networks:
 #
 # | ring and grid (Lin et al. 2018, table 1, ten runs) | clusters of 8 | good | clusters of 25 | good |
 # |---|---|---|---|---|
@@ -619,7 +665,37 @@ print("real:", evaluation.stacked_modes(stacked.data, judge))
 plotting.grid(stacked.data[:16], columns=8, title="Real stacked digits")
 
 # %% [markdown]
-# Runs that come near the published figures take hours on two cores, so there is none here: `python -m gan_course compare mlp-classic r3gan-small --data stacked-mnist --seconds 3600` is one. A sample that is no digit is counted as some digit too, so noise covers modes by chance: look at the pictures beside the numbers.
+# A small stack of our own beside the published ones: two recipes of lesson 01's kind, from one seed, for {{cpu_rung_seconds}} each at `cpu` scale and {{gpu_rung_seconds}} at `gpu`, where 26,000 samples are counted as in the papers. Their networks are convolutions and learn for hours; these are thin MLPs on a laptop, counted on fewer samples, so compare the two with each other.
+
+# %%
+stacked_runs = {name: Trainer(recipe(name), stacked) for name in ("stacked-classic", "stacked-tuned")}
+
+
+def unseen(images):
+    return 1 - evaluation.stacked_modes(images, judge).covered / 1000
+
+
+steps = None if budget.rung_seconds else budget.rung_steps
+n_stacked = 26_000 if scale.name() == "gpu" else min(2_600, budget.n_eval)          # the published counts are of 26,000
+stacked_race = widgets.Race(stacked_runs, unseen, steps=steps, seconds=budget.rung_seconds, n=n_stacked)
+
+# %% [markdown]
+# The score is the share of modes that is missing:
+
+# %% tags=["spoiler"]
+stacked_race.run()
+
+# %% [markdown]
+# Modes, and what they look like:
+
+# %% tags=["slide", "spoiler"]
+for name, run in stacked_runs.items():
+    print(f"{name:16} {run.step:5} steps, {evaluation.stacked_modes(run.sample(n_stacked), judge)}")
+plotting.grids({name: run.sample(24) for name, run in stacked_runs.items()}, columns=8)
+
+# %% [markdown]
+# The plain recipe draws a few dim pictures again and again; the other one, with BatchNorm in G, R1, no momentum and averaged weights, covers more than ten times as many modes in the same seconds. Three seeds, and the command: [docs/benchmarks.md]({{docs}}/benchmarks.md#modes-of-stacked-digits). Nobody has run it here at `gpu` scale yet.
+# A sample that is no digit is counted as some digit too, so look at the pictures beside the numbers: many of these are smears that the classifier takes for something.
 #
 # And one seed, is it enough? The plain recipe on the grid with five, for a few hundred steps each:
 

@@ -88,7 +88,7 @@ widgets.ClassWalk(G, start=3, end=8)
 # %% [markdown]
 # What does z keep from class to class? Press **New noise** a few times and look down the first row. One thing can be counted, the amount of ink: if a z that draws a bold 3 draws a bold 8 too, the ink of the two goes together over many z.
 
-# %%
+# %% tags=["slide"]
 ink = torch.stack([sample(G, 500, y=k).float().mean((1, 2, 3)) for k in range(10)])    # the same 500 z for every class
 together = torch.corrcoef(ink)[~torch.eye(10, dtype=torch.bool)]
 print(f"correlation of the ink of two classes, over 500 z: {together.mean():.2f} on average, from {together.min():.2f} to {together.max():.2f}")
@@ -214,7 +214,7 @@ monitor.run()
 # %% [markdown]
 # After {{cpu_steps}} steps at `cpu` scale, asked for 0 to 9:
 
-# %%
+# %% tags=["slide"]
 plotting.grid(trainer.sample(60, y=asked), columns=10, title=f"After {trainer.step} steps", width=620)
 
 # %% [markdown]
@@ -256,7 +256,7 @@ checks.one_image_a_class(one_image_a_class)
 # %% [markdown]
 # A "generator" that answers every request in this way (as long as yours is not written, with the first image of each class):
 
-# %%
+# %% tags=["slide"]
 chosen = one_image_a_class(judge.probabilities(mnist.data).to(device), many)
 if chosen is None:
     chosen = torch.stack([(mnist.labels == k).nonzero()[0, 0] for k in range(10)])[many]
@@ -280,7 +280,7 @@ widgets.Prediction(
 # %% [markdown]
 # Measured, each time beside as many real images:
 
-# %%
+# %% tags=["slide"]
 for name, images in {"shipped": shipped, "fooling": fooling}.items():
     score = evaluation.classifier_accuracy(images, many, mnist, test, plan=features.Plan(epochs=4))
     print(f"{name:8}", evaluation.accuracy_line(score))
@@ -342,7 +342,7 @@ widgets.Prediction(
 # %% [markdown]
 # The charge over m, for generators of the right spread and of half of it:
 
-# %%
+# %% tags=["slide"]
 def drawn(m, spread, n=4_000):
     """Samples of both classes around −m and +m, the densities of the real classes there, and the classes."""
     y = torch.arange(n) % 2
@@ -377,7 +377,7 @@ race.run()
 # %% [markdown]
 # In total, and within classes:
 
-# %% tags=["spoiler"]
+# %% tags=["slide", "spoiler"]
 rows, total = {}, {}
 for name, run in runs.items():
     images = run.sample(budget.n_eval, y=None if name == "no labels" else many)
@@ -580,7 +580,7 @@ plotting.grids(shown, columns=12, across=1, width=620)
 # %% [markdown]
 # Three numbers: how far from the true picture, how many are read as its digit, and by how much a pixel changes if z changes and the strokes stay (bytes, of 255).
 
-# %%
+# %% tags=["slide"]
 reader = features.classifier(test.name, device)
 for name, G in drawers.items():
     far = (made[name].float() - test.data[:200].float()).abs().mean()

@@ -141,7 +141,7 @@ widgets.Prediction(
 # %% [markdown]
 # Five seeds each: other digits, other first weights, another generator.
 
-# %%
+# %% tags=["slide"]
 arms = {}
 for n in (10, 100, 1000):
     for seed in range(5):
@@ -170,7 +170,7 @@ for arm, right in arms.items():
 # ### Samples alone
 # Then replace the real images altogether: a classifier that has seen nothing but samples, tested on real ones (the classifier accuracy score of Ravuri and Vinyals 2019, `python -m gan_course evaluate` has it for conditional runs). Beside it as many real images.
 
-# %%
+# %% tags=["slide"]
 alone = evaluation.classifier_accuracy(
     mnist.kept(seen_all[0]), seen_all[1], mnist, test.first(2 * budget.n_eval), plan=features.Plan(epochs=1)
 )
@@ -243,7 +243,7 @@ widgets.Prediction(
 # The four curves, and their areas:
 
 
-# %%
+# %% tags=["slide"]
 def curve(members, others):
     """The ROC curve: shares of others accused and of members found, threshold by threshold."""
     steps = torch.cat([members, others]).sort(descending=True).values
@@ -306,7 +306,7 @@ widgets.Prediction(
 # %% [markdown]
 # Images that the detector has not seen:
 
-# %%
+# %% tags=["slide"]
 new = runs["all images"].sample(1000, seed=9)
 blurred = F.avg_pool2d(F.pad(new.float(), (1, 1, 1, 1)), 3, 1).add(new).div(2).round().to(torch.uint8)
 shown = {"real test images (false alarms)": test.data[:1000], "the generator that it knows": new, "the same, blurred": blurred}
@@ -340,7 +340,7 @@ widgets.Prediction(
 # %% [markdown]
 # Measured, with the first twelve that are read as another digit:
 
-# %%
+# %% tags=["slide"]
 sure, read = judge.probabilities(filled).max(1)
 wrong = (read != truth.labels).nonzero().flatten()
 again = judge.probabilities(sample(mender.generator(), len(truth), seed=2, y=halves)).argmax(1)
@@ -462,7 +462,7 @@ widgets.Prediction(
 # %% [markdown]
 # Counted, with two weaker writers: pairs that do not know their place in the word, and letters drawn each by itself, as often as it occurs:
 
-# %%
+# %% tags=["slide"]
 letters = random.Random(0).choices("".join(sorted(known)), k=4000)
 writers = {"GAN": by_gan, "pairs of letters": by_pairs, "pairs, any place": counted(sorted(known), 1000, places=False)}
 writers["single letters"] = ["".join(letters[i : i + 4]) for i in range(0, 4000, 4)]
@@ -575,7 +575,7 @@ for again in races[1:]:
 # %% [markdown]
 # The three together:
 
-# %%
+# %% tags=["slide"]
 distances = {name: [r.scores[name] for r in races] for name in generators}
 for name, values in distances.items():
     steps = [f"{r.runs[name].step:,}" for r in races]
@@ -680,7 +680,7 @@ widgets.Prediction(
 # %% [markdown]
 # Side by side:
 
-# %%
+# %% tags=["slide"]
 ring = data.points("ring")
 game = Trainer(recipe("points"), ring, precision="fp32").run(steps=budget.rung_steps, seconds=None if budget.rung_steps else 10)
 drawn = {"GAN": game.sample(1000)}
@@ -729,7 +729,7 @@ plotting.grids({name: draw(24) for name, draw in rows.items()}, columns=6, acros
 # %% [markdown]
 # The trade as one picture: down is better, left is cheaper.
 
-# %%
+# %% tags=["slide"]
 lines = {"GAN": list(rows)[:1], "flow": list(rows)[1:]}
 lines = {name: names for name, names in lines.items() if names}
 plotting.curves(

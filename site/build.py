@@ -143,13 +143,20 @@ def twin(source: str) -> tuple[str, dict] | None:
     return None
 
 
-def play(cell) -> None:
-    """A cell that shows a control gets its playing twin, around the picture that stands there where no script runs."""
+def play(cell, number: str) -> None:
+    """A cell that shows a control gets its playing twin, around the picture that stands there where no script runs.
+
+    number: of the lesson, "01". The monitor's twin shows the run that was recorded for it, where there is one.
+    """
     for output in cell.outputs:
         picture = output.get("data", {}).get("text/html")
         if picture is None or not re.search(r'<div class="gan-course-\w+">', picture) or not (found := twin(cell.source)):
             continue
         name, settings = found
+        if name == "TrainingMonitor":
+            if not (export.RUNS / f"{number}.json").exists():
+                continue
+            settings = {"run": number}
         config = html.escape(json.dumps(settings), quote=True)
         picture = re.sub(r"(?s)<script>.*?</script>", "", picture)
         output.data = nbformat.from_dict(
@@ -167,7 +174,7 @@ def notebook(path: str) -> str:
         if cell.cell_type == "markdown":
             continue
         cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
-        play(cell)
+        play(cell, Path(path).stem[:2])
         tags = cell.metadata.get("tags", [])
         folded = {"solution": "hide-input"} | ({"bootstrap": "hide-input"} if cell.id == "bootstrap" else {})
         cell.metadata["tags"] = tags + [folded[name] for name in (*tags, cell.id) if name in folded]
@@ -262,7 +269,8 @@ def lay_out(source: Path) -> None:
 
 
 def lighten(out: Path) -> None:
-    """Take away what the theme loads and the site does not need: 1.5 MB of icons, of which `site.css` draws the few used."""
+    """Take away what the theme loads and the site does not need: 1.5 MB of icons, of which `site.css` draws the few used,
+    and the index of words on every page but the one that searches."""
     for heavy in {*(out / "_static").rglob("*.map"), *(out / "_static").rglob("fontawesome*.js*")}:
         heavy.unlink()
     (out / "_sources").rmdir()
@@ -272,6 +280,8 @@ def lighten(out: Path) -> None:
             'id="pst-primary-sidebar" class', 'id="pst-primary-sidebar" role="navigation" aria-label="Course" class'
         )
         text = re.sub(r'<script[^>]*fontawesome\.js[^>]*></script>|<link[^>]*href="[^"]*fontawesome\.js[^>]*>', "", text)
+        if page.name != "search.html":
+            text = re.sub(r'<script[^>]*src="[^"]*searchindex\.js[^>]*></script>', "", text)
         page.write_text(text, encoding="utf-8")
 
 

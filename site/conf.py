@@ -21,6 +21,7 @@ html_baseurl = facts["address"]
 html_theme = "sphinx_book_theme"
 html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"type": "module"})]
 html_show_sourcelink = html_copy_source = html_use_index = False

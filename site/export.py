@@ -14,9 +14,11 @@ from gan_course.evaluation.modes import NEAR
 from gan_course.plotting.field import STEPS
 from gan_course.training import pretrained
 from gan_course.widgets import ActivationExplorer, activations, noise
+from gan_course.widgets.playground import drawing, face
 from gan_course.widgets.playground.game import SPAN
 
 HERE = Path(__file__).resolve().parent
+RUNS = HERE / "recorded"  # recorded trainings, by site/record.py
 DIRECTIONS = 6  # sliders of the noise explorer
 SLOPES = [round(0.02 * i, 2) for i in range(26)]  # α of the activation explorer
 
@@ -27,7 +29,7 @@ def constants() -> dict:
         "REAL": plotting.REAL, "FAKE": plotting.FAKE, "INK": plotting.INK, "FAINT": plotting.FAINT,
         "SPAN": SPAN, "NEAR": NEAR, "SPREAD": SPREAD, "STEPS": STEPS,
         "POINTS": {name: modes().tolist() for name, modes in SHAPES.items()},
-        "PALETTE": plotting.PALETTE,
+        "NAMES": face.DATA, "DRAWN": drawing.START, "PALETTE": plotting.PALETTE,
         "REACH": noise.REACH, "LIMIT": noise.LIMIT, "ROW": noise.STEPS,
     }  # fmt: skip
 
@@ -82,6 +84,7 @@ def measured(explorer: ActivationExplorer) -> dict:
 def write(folder: Path) -> None:
     """The scripts, and beside them what they read."""
     shutil.copytree(HERE / "twins", folder)
+    shutil.copytree(RUNS, folder / "recorded")
     lines = [f"export const {name} = {json.dumps(value)};" for name, value in constants().items()]
     (folder / "course.js").write_text("// From gan_course: site/export.py\n" + "\n".join(lines) + "\n", encoding="utf-8")
     about, matrices = generator(pretrained("mlp-tuned-mnist"))

@@ -9,7 +9,6 @@ Before them stands what one can do after the lesson, behind them what to remembe
 import argparse
 import re
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -47,13 +46,14 @@ def claim(text: str) -> str:
 
 
 def slides(notebook) -> list[tuple[str, list, str]]:
-    """(heading, stored outputs, claim) of each cell that is tagged."""
+    """(heading, stored outputs, claim) of each cell that is tagged. Words that only lead on to another cell are no claim."""
     found, heading = [], ""
-    for cell, after in pairwise(notebook.cells):
+    for i, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
             heading = [heading, *(plain(line) for line in re.findall(r"(?m)^#+ (.+)$", cell.source))][-1]
         elif TAG in cell.metadata.get("tags", []):
-            found.append((heading, cell.outputs, claim(after.source)))
+            told = (claim(after.source) for after in notebook.cells[i + 1 :] if after.cell_type == "markdown")
+            found.append((heading, cell.outputs, next(words for words in told if not words.endswith(":"))))
     return found
 
 

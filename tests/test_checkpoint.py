@@ -294,6 +294,25 @@ def test_a_signal_before_the_first_save_saves_first(sent, tmp_path):
     assert checkpoint.load(tmp_path / "checkpoint.pt")["step"] >= 20
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals between processes")
+def test_a_sigterm_before_the_first_step_leaves_a_run_to_go_on_with(tmp_path):
+    """In a process of its own, where it comes while torch is imported."""
+    sent = """import builtins, os, signal, sys
+from gan_course.__main__ import main
+def once(name, *args, real=builtins.__import__, **named):
+    if name == "torch" and builtins.__import__ is once:
+        builtins.__import__ = real
+        os.kill(os.getpid(), signal.SIGTERM)
+    return real(name, *args, **named)
+builtins.__import__ = once
+main(sys.argv[1:])"""
+    command = ["train", "mlp-classic", "--data", "digits", "--precision", "fp32", "--seconds", "100", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", sent, *command], capture_output=True, text=True, timeout=100)
+    assert done.returncode == -signal.SIGTERM and "Traceback" not in done.stderr, done.stderr
+    assert checkpoint.load(tmp_path / "checkpoint.pt")["step"] == 0
+    assert main([*command[:-4], "--steps", "1", "--out", str(tmp_path), "--resume"]) == 0
+
+
 def test_a_run_says_which_code_made_it(saved):
     config = json.loads((saved / "config.json").read_text())
     assert set(config["versions"]) - {"commit"} == {"gan_course", "torch", "python"}

@@ -356,6 +356,16 @@ def test_a_folder_without_the_data_is_told(lay):
         data.load("mnist")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="named pipes")
+def test_a_named_pipe_in_the_place_of_a_file_is_not_waited_for(lay):
+    folder = lay({path: content for path, content in RAW.items() if path != LABELS}, "mnist")
+    os.mkfifo(folder / LABELS)
+    os.mkfifo(folder / "cifar-10-python.tar.gz")
+    assert data.available()["mnist"] is None and data.available()["cifar10"] is None
+    with pytest.raises(UserError, match="put train-labels-idx1-ubyte beside"):
+        data.load("mnist")
+
+
 @pytest.mark.parametrize("place", ["FashionMNIST/raw", "KMNIST/raw", "datasets/fashion", "QMNIST/raw"])
 def test_files_of_another_set_that_are_called_the_same_are_passed_over(place, lay):
     other = {f"{place}/{Path(path).name}": content[:-1] + b"\x07" for path, content in RAW.items()}
@@ -489,6 +499,12 @@ def test_own_images_are_refused_where_they_enter(images, labels, words):
     with pytest.raises(UserError, match=words) as error:
         data.Images(images, labels, ("a",), "own", "train", "mine")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("classes", [None, 1, "a", (1,)])
+def test_classes_are_texts(classes):
+    with pytest.raises(UserError, match="classes are the names of the labels"):
+        data.Images(GREY, ZEROS, classes, "own", "train", "mine")
 
 
 def test_own_images_of_any_size_are_taken():

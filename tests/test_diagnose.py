@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import asdict
 
 import numpy as np
@@ -243,6 +244,19 @@ def described(folder, made_with, name: str):
     write(folder / "history.jsonl", table())
     (folder / "config.json").write_text(json.dumps(asdict(made_with) | {"data": name}), encoding="utf-8")
     return folder
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes")
+def test_a_named_pipe_is_not_waited_for(tmp_path):
+    (tmp_path / "run").mkdir()
+    for name in ("history.csv", "samples.npy", "run/history.jsonl", "run/config.json", "run/checkpoint.pt"):
+        os.mkfifo(tmp_path / name)
+    for run in ("history.csv", "run"):
+        with pytest.raises(UserError, match="is a pipe or a device"):
+            illness.read(tmp_path / run)
+    history = write(tmp_path / "history.jsonl", table())
+    with pytest.raises(UserError, match="is a pipe or a device"):
+        illness.read(history, samples=tmp_path / "samples.npy")
 
 
 def test_a_run_with_a_loss_of_its_own_is_read_as_the_nearest(tmp_path):

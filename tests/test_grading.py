@@ -256,6 +256,17 @@ def test_half_an_emoji_and_a_huge_number_are_read(first, tmp_path):
     assert "# \ufffd 😀" in first.answers(submission.read(tmp_path / "x.ipynb"))["noise"].sources[0]
 
 
+@pytest.mark.parametrize("field", ["outputs", "metadata", "id", "cell_type", "source", "execution_count"])
+@pytest.mark.parametrize("value", [7, 0.5, True, None, "x", "\ud83d", [], [7, None], {}, {"data": [1], "tags": 3}], ids=ascii)
+def test_a_field_of_a_cell_may_hold_anything(field, value, first, tmp_path):
+    notebook = solved()
+    for cell in notebook["cells"][1:]:
+        cell[field] = [value] if isinstance(value, dict) and field == "outputs" else value
+    (tmp_path / "x.ipynb").write_text(json.dumps(notebook))
+    cells = submission.read(tmp_path / "x.ipynb")
+    assert len(cells) == len(notebook["cells"]) and set(first.answers(cells)) == set(first.exercises)
+
+
 def test_of_two_different_answers_the_last_counts_and_is_told(first, tmp_path):
     notebook = solved()
     i = place(notebook, "noise")

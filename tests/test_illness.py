@@ -144,26 +144,38 @@ def wrong(made: str, seen: Seen) -> bool:
     return any(seen.told) if made == "healthy" else made not in seen.told[-1]
 
 
-@pytest.mark.parametrize("made", [made for made in CASES if made != "healthy"])
-def test_ill_runs_are_told(made):
-    misses = [name for name, case in CASES[made].items() if wrong(made, look(made, case, FIRST))]
-    assert len(misses) <= len(CASES[made]) // 4, misses
+# What `make test` makes, once each, and what must be told at the end: two illnesses of one cause show in one run.
+TOLD = {
+    ("vanishing gradients", "minimax, D learns 300 times as fast as G"): {"vanishing gradients", "D wins"},
+    ("vanishing gradients", "ring, minimax, D learns 300 times as fast as G"): {"vanishing gradients", "D wins"},
+    ("mode collapse", "D stands still"): {"mode collapse"},
+    ("mode collapse", "ring, G learns 20 times as fast as D"): {"mode collapse", "oscillation"},
+    ("oscillation", "classic"): {"oscillation"},
+    ("divergence", "both learning rates 10¹⁵"): {"divergence"},
+    ("divergence", "ring, both learning rates 10"): {"divergence"},
+    ("memorising", "16 digits"): {"memorising"},
+    ("memorising", "8 points"): {"memorising"},
+    ("healthy", "tuned, pairs with R1"): set(),
+    ("healthy", "ring, R1"): set(),
+}
 
 
-def test_healthy_runs_are_left_alone():
-    alarms = [name for name, case in CASES["healthy"].items() if wrong("healthy", look("healthy", case, FIRST))]
-    assert len(alarms) <= 1, alarms
+@pytest.mark.parametrize(("made", "run"), TOLD, ids=[", ".join(names) for names in TOLD])
+def test_a_run_is_told(made, run):
+    seen = look(made, CASES[made][run], FIRST)
+    assert not wrong(made, seen) and TOLD[made, run] <= set(seen.told[-1]), seen.told
+
+
+def test_each_illness_is_made_of_images_and_of_points():
+    for name in illness.ILLNESSES:
+        on = {"digits" in CASES[made][run].on for (made, run), told in TOLD.items() if name in told}
+        assert on == {True, False}, name
 
 
 def test_the_table_of_the_documentation_is_of_these_runs():
     page = (Path(__file__).resolve().parents[1] / "docs" / "illnesses.md").read_text(encoding="utf-8")
-    rows = [
-        line.strip("| ").split(" | ")
-        for line in page.splitlines()
-        if re.match(r"\| [\w ]+ \| .* \| (\d+ of \d+|not counted yet) \|$", line)
-    ]
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if re.match(r"\| [\w ]+ \| .* \| \d+ of \d+ \|$", line)]
     assert [row[:2] for row in rows] == [[made, run] for made, runs in CASES.items() for run in runs]
-    rows = [row for row in rows if row[4] != "not counted yet"]
     counted = {
         kind: [int(n) for row in rows for n in row[4].split(" of ") if (row[0] == "healthy") == healthy]
         for kind, healthy in KINDS.items()

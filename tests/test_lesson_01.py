@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from gan_course import checks, data, models, scale, widgets
+from gan_course.illness import ILLNESSES
 from gan_course.training import Trainer, recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +48,11 @@ def test_the_learners_own_functions_train(tag, capsys):
     told = capsys.readouterr().out
     assert ("Your two functions train." in told) == (tag == "solution") and len(told.splitlines()) == 1
     assert made["first"].step == 8 and (made["first"].given_steps is None) == (tag == "stub")
+
+
+def test_every_warning_of_the_monitor_is_introduced_above_it():
+    above = PROSE.partition("## Train, live")[2].partition("The next cell trains to the end")[0].lower()
+    assert [name for name in ILLNESSES if f"**{name.lower()}**" not in above] == []
 
 
 def test_the_classic_end_of_the_ladder_is_quoted_as_the_readme_has_it():

@@ -53,21 +53,19 @@ def test_the_portrait_follows_its_controls_and_says_in_words_what_it_draws(games
     assert made.path()[1:, 1].abs().max() <= 0.3
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_r1_mends_hopping_and_not_collapse(seed):
-    covered = {}
-    for preset in ("hopping", "collapse"):
-        for gamma in (0.0, 0.3):
-            game = widgets.Playground(**widgets.Playground.presets[preset], gamma=gamma, seed=seed)
-            game.run(600)
-            covered[preset, gamma] = game.now.numbers["covered"]
-    assert covered["hopping", 0.0] <= 4 and covered["hopping", 0.3] == 8
-    assert max(covered["collapse", 0.0], covered["collapse", 0.3]) <= 2
+@pytest.mark.parametrize(
+    ("preset", "gamma", "covered"), [("hopping", 0.0, range(5)), ("hopping", 0.3, [8]), ("collapse", 0.3, range(3))]
+)
+def test_r1_mends_hopping_and_not_collapse(preset, gamma, covered):
+    """Of another seed than the lesson's stored outputs; tests/test_playground.py has the collapse without R1."""
+    game = widgets.Playground(**widgets.Playground.presets[preset], gamma=gamma, seed=1)
+    game.run(300)
+    assert game.now.numbers["covered"] in covered
 
 
 def test_the_preset_that_diverges_has_losses_that_no_even_game_has():
     game = widgets.Playground(**widgets.Playground.presets["diverging"])
-    game.run(300)
+    game.run(100)
     assert max(abs(frame.numbers["loss_g"]) for frame in game.game.frames) > 50
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_course import UserError, data, environment, features, settings
+from gan_course import UserError, data, environment, features, plotting, settings, widgets
 from gan_course.data.files import folders
 from gan_course.training import Trainer, checkpoint, recipe
 
@@ -30,6 +30,14 @@ def test_a_run_goes_home_and_comes_back(home):
     again.save("~/b")
     assert torch.equal(next(again.G.parameters()), next(Trainer.resume(home / "b", images).G.parameters()))
     assert checkpoint.load_generator("~/b").noise_dim == checkpoint.load_generator("~/b/generator.safetensors").noise_dim
+
+
+def test_what_a_monitor_and_a_grid_save_goes_home(home):
+    trainer = Trainer(recipe("mlp-classic"), data.load("digits", limit=200), precision="fp32").run(steps=1)
+    monitor = widgets.TrainingMonitor(trainer, folder="~/seen")
+    assert monitor.save_animation().is_relative_to(home / "seen")
+    plotting.save_grid(trainer.snapshots[0][1], "~/grid.png")
+    assert (home / "grid.png").exists()
 
 
 def test_the_data_folder_and_the_report_agree(home, monkeypatch):

@@ -16,7 +16,10 @@ from gan_course import UserError, team
 from gan_course.__main__ import main
 from gan_course.training import Trainer, checkpoint
 
-pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+pytestmark = [  # one worker runs them all: they share what two and three processes made
+    pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed"),
+    pytest.mark.xdist_group("team"),
+]
 SCRIPT = str(Path(teamwork.__file__))
 TRAIN = ("-m", "gan_course", "train", "mlp-classic", "--data", "digits", "--precision", "fp32")
 

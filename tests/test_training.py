@@ -19,6 +19,7 @@ from gan_course.training.recipes import Recipe
 from gan_course.training.watchers import LOG_EVERY, MAX_SNAPSHOTS, Score
 
 ALIKE = ("points", "points-collapse", "points-rates", "points-r1", "points-r1-r2", "points-r3gan", "points-wgan-gp", "points-tuned")
+ALIKE += ("stacked-classic", "stacked-tuned")
 OF_COLOUR = ("colour-cifar10",)  # trained in test_pictures.py: these digits are grey
 NAMES = [name for name in RECIPES if name not in ALIKE + OF_COLOUR]  # ALIKE differ from others in numbers only
 
@@ -285,6 +286,9 @@ def test_disk_full_loses_nothing(digits, tmp_path, monkeypatch):
         (lambda d: Trainer(small("mlp-classic", loss="hing"), d), "no loss called 'hing'"),
         (lambda d: Trainer(small("mlp-classic", batch_size=10**6), d), "does not fit"),
         (lambda d: Trainer(small("mlp-classic"), d).run(), "needs steps=… or seconds=…"),
+        (lambda d: Trainer(small("mlp-classic"), d.data), "takes Images or Points, such as data.load gives, not a Tensor"),
+        (lambda d: Trainer(small("mlp-classic"), torch.utils.data.TensorDataset(d.data)), "not a TensorDataset"),
+        (lambda d: Trainer(small("mlp-classic"), None), "not a NoneType"),
     ],
 )
 def test_bad_input_is_one_line(make, message, digits):
@@ -567,6 +571,8 @@ def test_batch_norm_in_a_d_of_ones_own_sees_real_and_fake_apart(digits):
         (nn.Linear(50, 784), own_networks()[1], "do not fit z of 100 numbers"),
         (nn.Linear(100, 784), own_networks()[1], r"\(784,\)"),
         (own_networks()[0], nn.Flatten(0), r"D gives \(1568,\)"),
+        (own_networks()[0], lambda x: x.mean((1, 2, 3)), "two torch modules"),
+        (own_networks()[0], nn.Sequential(nn.Flatten(), nn.LazyLinear(1)), "weights have no shape yet: call G and D once"),
     ],
 )
 def test_networks_that_do_not_fit_are_told(G, D, words, digits):

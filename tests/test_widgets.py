@@ -13,6 +13,7 @@ from gan_course.models import build
 from gan_course.training import Score, Trainer, recipe
 from gan_course.training.conditional import ConditionalTrainer
 from gan_course.widgets import view
+from gan_course.widgets.controls import PLAYING
 from gan_course.widgets.driver import Driver
 
 
@@ -424,6 +425,25 @@ class Undrawable(Driver):
         return "here"
 
 
+def test_one_slow_picture_does_not_keep_the_next_one_away():
+    driver, drawn = Undrawable(), []
+    driver.OLDEST = 0.0
+    assert driver.box is not None
+    driver.draw = lambda: drawn.append(1)
+    driver.DRAWING = 0.05
+    driver.play()
+    driver._drawing = 100.0
+    tick(driver)
+    assert len(drawn) == 1
+    driver.OLDEST, driver._drawing = 100.0, 100.0
+    tick(driver)
+    assert len(drawn) == 1
+    driver._speed.value = "1 step a second"  # in slow motion every step is seen
+    driver.single = lambda: None
+    tick(driver)
+    assert len(drawn) == 2
+
+
 @pytest.mark.parametrize("act", [tick, lambda d: d.by_hand(lambda: "done"), Driver.pause, Driver.to_end])
 def test_an_error_in_drawing_stops_the_work_and_is_told(act, capsys):
     driver = Undrawable()
@@ -462,6 +482,28 @@ def test_late_ticks_are_told_until_they_come_in_time_again(monitor, trainer):
     monitor._late -= 11
     tick(monitor)
     assert "paused" not in monitor._told.value
+
+
+def test_a_request_for_all_states_pauses_and_a_timer_that_ticks_on_goes_on(monitor, trainer):
+    monitor.steps = 1_000_000
+    monitor.play()
+    tick(monitor)
+    monitor._timer.get_state()  # a reload, or JupyterLab restoring late
+    assert not monitor.playing and monitor._play_button.description == "Train" and "was reloaded" in monitor._told.value
+    stopped = trainer.step
+    tick(monitor)
+    assert monitor.playing and trainer.step > stopped and monitor._play_button.description == "Pause"
+    assert "training…" in monitor._told.value
+    monitor._timer.get_state()
+    sent = []  # a new page has no timer running: Train has to start it by a change
+    monitor._timer.observe(lambda change: sent.append(change["new"]), PLAYING)
+    monitor._play_button.click()
+    assert monitor.playing and sent == [False, True]
+    monitor._timer.get_state()
+    monitor.substep("d")
+    stopped = trainer.step
+    tick(monitor)
+    assert trainer.step == stopped and not monitor.playing
 
 
 def test_the_noise_explorer_truncates_reseeds_and_changes_directions():

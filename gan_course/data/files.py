@@ -63,9 +63,9 @@ def find(name: str, folder: Path) -> dict[str, Path]:
     found = {}
     for file in FILES[name]:
         plain = Path(file).name
-        called_so = [path for kind in (plain, f"{plain}.gz") for path in there.get(kind, [])]
+        called_so = [path for kind in (plain, f"{plain}.gz") for path in there.get(kind, []) if path.is_file()]  # no named pipe
         right = (path for path in called_so if _is(name, file, path))
-        archives = there.get(TAR, []) if name == "cifar10" else []  # no other set calls its archive so
+        archives = filter(Path.is_file, there.get(TAR, []) if name == "cifar10" else [])  # no other set calls its archive so
         ours = (path for path in called_so if {p.lower() for p in path.relative_to(folder).parts[:-1]} <= OURS)
         if path := next(chain(right, archives, ours), None):
             found[file] = path

@@ -50,6 +50,8 @@ class Images:
 
     def __post_init__(self):
         check_images(self.data)
+        if not isinstance(self.classes, tuple | list) or not all(isinstance(name, str) for name in self.classes):
+            raise UserError(f"classes are the names of the labels, a tuple of texts, not {type(self.classes).__name__}")
         check_labels(self.labels, self.data, len(self.classes))
         if self.modes is not None:
             check_labels(self.modes, self.data, None, "modes")

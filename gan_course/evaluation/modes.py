@@ -41,6 +41,8 @@ def point_modes(points: Tensor, data) -> Modes:
     A sample is of high quality if it lies within 3 · `spread` of its nearest centre; a mode is reached if one such sample is
     nearest to it. Points that are not finite are of no quality. Only high-quality samples enter the reverse KL.
     """
+    if points.shape[1:] != data.shape:
+        raise UserError(f"samples of {data.name} are points {data.shape}, not {tuple(points.shape[1:])}")
     counts = near_modes(points, data.modes, data.spread)
     equal = torch.full((len(counts),), 1 / len(counts), dtype=torch.double)
     return Modes((counts > 0).sum().item(), len(counts), counts.sum().item() / len(points), reverse_kl(counts, equal))

@@ -109,11 +109,11 @@ class Reference:
 
     def _measure(self, features: Tensor, probabilities: Tensor, subsets: int = 100) -> dict[str, float]:
         n = min(len(features), len(self.features), NEIGHBOURS)
+        near = overlap(features[:n], self.features[:n])  # first: it says which number of samples is too small
         kid = kernel_distance(features, self.features, subsets, seed=self.seed)
         sure = classifier_score(probabilities, splits=min(10, len(probabilities)))
         values = {"frechet": frechet_distance(features, self.moments), "kid": kid.mean, "classifier_score": sure.mean}
-        values |= overlap(features[:n], self.features[:n])._asdict()
-        return values | {"kid_std": kid.std, "classifier_score_std": sure.std}
+        return values | near._asdict() | {"kid_std": kid.std, "classifier_score_std": sure.std}
 
     def protocol(self, n_fake: int, seed: int) -> Protocol:
         """How `score` measures that many samples."""
@@ -148,13 +148,13 @@ class Reference:
     def score(self, fake: Tensor, seed: int = 0) -> Score:
         """The `Score` of uint8 images (N, C, H, W); seed: what they were drawn with."""
         features, probabilities = self.judge.describe(fake)
-        shares = class_shares(probabilities)
+        shares, measured = class_shares(probabilities), self._measure(features, probabilities)
         return Score(
             protocol=self.protocol(len(fake), seed),
             class_shares=dict(zip(self.classes, (round(s, 4) for s in shares.tolist()), strict=True)),
             missing=tuple(self.classes[i] for i in missing_modes(shares, self.shares)),
             **self.references(len(fake)),
-            **self._measure(features, probabilities),
+            **measured,
         )
 
     def save(self, folder) -> None:

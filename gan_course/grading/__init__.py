@@ -59,10 +59,10 @@ def _row(path: Path, folder: Path, lessons: list[Lesson], limits: Limits, stop: 
     name = path.relative_to(folder).as_posix()
     name = printable(name[: -len(".ipynb")] if name.lower().endswith(".ipynb") else name)
     try:
-        cells, note = submission.read(path), ""
-    except UserError as error:
-        cells, note = [], str(error)
-    try:
+        try:
+            cells, note = submission.read(path), ""
+        except UserError as error:
+            cells, note = [], str(error)
         if project.recognised(cells):
             return Graded(name, "project", project.grade(cells))
         lesson = recognise(lessons, cells, name)

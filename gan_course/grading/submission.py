@@ -132,7 +132,8 @@ def _cell(cell: dict) -> Cell:
     names = [name for name in names if isinstance(name, str) and name]
     kind = cell.get("cell_type")
     source = _joined(cell.get("source", cell.get("input")))  # "input" in format 3
-    outputs = [output for output in cell.get("outputs") or () if isinstance(output, dict)] if kind == "code" else []
+    outputs = cell.get("outputs") if kind == "code" else None
+    outputs = [output for output in outputs if isinstance(output, dict)] if isinstance(outputs, list) else []
     data = [output["data"] if isinstance(output.get("data"), dict) else output for output in outputs]
     shown = tuple(_joined(texts.get("text/plain", texts.get("text"))) for texts in data)
     return Cell(kind if isinstance(kind, str) else "", source, names[0] if names else "", frozenset(names), shown)

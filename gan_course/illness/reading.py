@@ -35,7 +35,7 @@ def read(run, samples=None, of: str | None = None, loss: str | None = None) -> R
     path, recipe, kept, given = place(run), None, [], of is not None
     if path.is_dir():
         recipe, of = _config(path / "config.json", of)
-        kept = checkpoint.load(path / "checkpoint.pt")["snapshots"] if (path / "checkpoint.pt").exists() else []
+        kept = checkpoint.load(path / "checkpoint.pt")["snapshots"] if (path / "checkpoint.pt").is_file() else []
         path = path / "history.jsonl"
     loss = loss or (recipe.loss if recipe else "non_saturating")
     if loss not in LOSSES:
@@ -53,7 +53,7 @@ def read(run, samples=None, of: str | None = None, loss: str | None = None) -> R
 
 def _config(path: Path, of: str | None) -> tuple[Recipe | None, str | None]:
     """(the recipe, the name of the data) that config.json tells of; None where there is no such file."""
-    if not path.exists():
+    if not path.is_file():
         return None, of
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
@@ -83,6 +83,7 @@ def _rows(path: Path) -> list[dict]:
     """The table at `path`, its numbers as numbers."""
     if path.suffix not in (".jsonl", ".csv"):
         raise UserError(f"{path} is no run: give a folder that train wrote, or a .jsonl or .csv, {WANTED}")
+    _no_pipe(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = list(csv.DictReader(file)) if path.suffix == ".csv" else [_object(line) for line in file if line.strip()]
@@ -124,6 +125,12 @@ def _number(path: Path, i: int, name: str, value) -> float:
         raise UserError(f"{path}, row {i}: {name} is {str(value)[:40]!r}, which is no number") from error
 
 
+def _no_pipe(path: Path) -> None:
+    """UserError for what would be waited for without end, such as a named pipe."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{path} is a pipe or a device; {WANTED} or samples in a file are wanted")
+
+
 def _samples(path: Path, step: int, trained_on) -> list[tuple[int, Tensor]]:
     """Pairs of a step and samples; the moments of a .npy are spread evenly over the run."""
     moments = _array(path) if path.suffix == ".npy" else _pictures(path, trained_on)[None]
@@ -134,6 +141,7 @@ def _samples(path: Path, step: int, trained_on) -> list[tuple[int, Tensor]]:
 
 def _array(path: Path) -> np.ndarray:
     """→ (moments, N, C, H, W) or (moments, N, 2)."""
+    _no_pipe(path)
     try:
         array = np.load(path, allow_pickle=False, mmap_mode="r")
     except (OSError, ValueError, EOFError, SyntaxError, OverflowError) as error:
@@ -151,7 +159,7 @@ def _array(path: Path) -> np.ndarray:
 def _pictures(path: Path, trained_on) -> np.ndarray:
     """The images of a folder in the order of their names, (N, C, H, W): grey where the training data is."""
     try:
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)[:MANY]
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES and file.is_file())[:MANY]
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}; give a folder of images or a .npy") from error
     pictures = []

@@ -301,7 +301,8 @@ def add_axes(figure, columns, xlabel, ylabel, title="", looks=None, ticks=5, lef
     for side, spine in axes.spines.items():
         spine.set(visible=side in ("left", "bottom"), color=FAINT)
     if title:
-        figure.text(x0 / width, (top - 8) / height, title, va="top", fontsize=11, color=INK)
+        start = min(x0, max(6, width - 9 * len(title)))  # a long one begins further left: nine pixels a character
+        figure.text(start / width, (top - 8) / height, title, va="top", fontsize=11, color=INK)
     for name, x, row in entries:
         y = (top - (30 if title else 6) - 10 - 20 * row) / height
         ends = (x + 15,) if looks[name].get("linestyle") == "none" else (x, x + 30)

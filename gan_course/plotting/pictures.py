@@ -14,6 +14,7 @@ from gan_course import UserError
 from gan_course.plotting.charts import as_numbers
 from gan_course.plotting.field import SPAN, Drawing, field
 from gan_course.plotting.figure import INK, Figure, beside, few_colours, img, small_png
+from gan_course.settings import place
 
 
 class PictureGrids(Figure):
@@ -115,7 +116,7 @@ def save_grid(samples, path: str | Path, columns: int = 8) -> None:
     full = np.zeros((rows * columns, c, h, w), np.uint8)
     full[:n] = images
     sheet = full.reshape(rows, columns, c, h, w).transpose(0, 3, 1, 4, 2).reshape(rows * h, columns * w, c)
-    Image.fromarray(sheet[:, :, 0] if c == 1 else sheet).save(path, "PNG")
+    Image.fromarray(sheet[:, :, 0] if c == 1 else sheet).save(place(path), "PNG")
 
 
 def as_bytes(images) -> np.ndarray:

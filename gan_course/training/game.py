@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from gan_course import MEASURED, UserError
 from gan_course.data import mirror_half
@@ -179,6 +180,10 @@ class Game:
         """G and D of the recipe, or copies of those that were handed in. UserError for ones that do not fit the data."""
         recipe, shape = self.recipe, tuple(self.data.shape)
         if self.given_networks:
+            if [isinstance(net, nn.Module) for net in self.given_networks] != [True, True]:
+                raise UserError("networks are two torch modules, (G, D)")
+            if lazy := [p for net in self.given_networks for p in net.parameters() if is_lazy(p)]:
+                raise UserError(f"{len(lazy)} weights have no shape yet: call G and D once before you hand them in")
             G, D = copy.deepcopy(tuple(self.given_networks))
         else:
             options = {"generator": recipe.generator, "discriminator": recipe.discriminator, "packing": recipe.packing}

@@ -189,11 +189,11 @@ RECIPES = {
             loss="relativistic",  # Huang et al. 2024, section 2: pairs against collapse, R1 and R2 so that it converges
             penalty="r1_r2",
             penalty_weight=1.0,  # γ
-            batch_size=64,
-            lr_g=2e-4,  # dcgan32's rate
+            batch_size=64,  # this and the rates: dcgan32's
+            lr_g=2e-4,
             lr_d=2e-4,
             betas=(0.0, 0.99),  # no momentum for G's moving target
-            ema=0.998,  # as in mlp-tuned
+            ema=0.998,  # as in sndcgan32
         ),
     ]
 }
@@ -206,7 +206,7 @@ RECIPES |= {  # a class reaches every layer of G, as in Miyato and Koyama 2018
     f"c{name}": RECIPES[name].vary(name=f"c{name}", generator=N | {"class_norm": True}, discriminator=N)
     for name in ("dcgan32", "sndcgan32")
 }
-# From a picture to a picture. The weight of the L1 term is the paper's (section 3.3); rates and momentum are sndcgan32's.
+# From a picture to a picture. The weight of the L1 term is the paper's (section 3.3); batch, rates, betas and ema are sndcgan32's.
 PICTURE = Recipe(
     "edges-mnist",
     architecture="unet",
@@ -227,14 +227,14 @@ RECIPES |= {
         ("colour-cifar10", "grey", {"flip": True}),  # as sndcgan32
     ]
 }
-# Points in the plane: a plain GAN and, one change each, what ruins and what mends it. The networks are the playground's.
+# Points in the plane: a plain GAN and, one change each, what ruins and what mends it. Networks and batch: the playground's.
 PLAIN = Recipe(
     "points",
     generator={"noise_dim": 2, "widths": (64, 64), "slope": 0.2, "output": "none"},
     discriminator={"widths": (64, 64), "dropout": 0.0},
     batch_size=128,
 )
-SMALL_STEPS = {"lr_g": 2e-4, "lr_d": 2e-4}
+SMALL_STEPS = {"lr_g": 2e-4, "lr_d": 2e-4}  # dcgan32's rates, a fifth of the plain ones
 POINTS = {
     "points-collapse": {"lr_g": 2e-3, "lr_d": 1e-4},  # G is twenty times as fast: D cannot follow it from mode to mode
     "points-rates": SMALL_STEPS,
@@ -246,7 +246,7 @@ POINTS = {
     "points-wgan-gp": {  # Gulrajani et al. 2017, algorithm 1
         "loss": "wasserstein", "penalty": "gradient_penalty", "penalty_weight": 10.0, "d_steps": 5, "betas": (0.0, 0.9),
     },
-    "points-r1": {"penalty": "r1", "penalty_weight": 0.1},
+    "points-r1": {"penalty": "r1", "penalty_weight": 0.1},  # γ of lesson 05; the next two keep it, to be compared
     "points-r1-r2": {"penalty": "r1_r2", "penalty_weight": 0.1},
     "points-r3gan": {"loss": "relativistic", "penalty": "r1_r2", "penalty_weight": 0.1},
     "points-tuned": {
@@ -259,6 +259,12 @@ POINTS = {
     },
 }  # fmt: skip
 RECIPES |= {r.name: r for r in [PLAIN, *(PLAIN.vary(name=name, **changes) for name, changes in POINTS.items())]}
+
+# Stacked digits, a thousand modes, in less than a minute of one core: the two recipes of lesson 01 on thinner networks.
+SMALL = {"generator": {"widths": (256, 512)}, "discriminator": {"widths": (256, 128)}, "batch_size": 64}
+BRIEFLY = {"lr_g": 2e-3, "lr_d": 1e-3, "ema": 0.99}  # a short run: larger steps, and an average of the last 100 of them
+RECIPES["stacked-classic"] = RECIPES["mlp-classic"].vary(name="stacked-classic", **SMALL)
+RECIPES["stacked-tuned"] = RECIPES["mlp-tuned"].vary(name="stacked-tuned", **SMALL, **BRIEFLY)
 
 # What a recipe changes at full scale: the layers of the generator (noise stays 100; theirs is 128) and of the seven-convolution
 # discriminator of the spectral-norm paper (Miyato et al. 2018, table 3), which are three times slower and are meant for

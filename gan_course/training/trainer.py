@@ -68,6 +68,8 @@ class Trainer(Game):
     ):
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
+        if not (hasattr(data, "batch") and hasattr(data, "kept")):
+            raise UserError(f"training takes Images or Points, such as data.load gives, not a {type(data).__name__}")
         loss(recipe.loss, recipe.smoothing)  # says what is wrong with them
         if recipe.penalty and recipe.penalty not in PENALTIES:
             raise UserError(f"no penalty called {recipe.penalty!r}; there are: {', '.join(PENALTIES)}")

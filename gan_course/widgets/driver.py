@@ -31,11 +31,13 @@ class Driver(Controls):
     SLICE, LONGEST = 0.4, 1.5  # seconds of work a tick, and the most where ticks come late
     WAITING = 0.05  # the share of the time that may pass between ticks before slices grow
     REDRAW, DRAWING = 0.5, 0.05  # seconds between pictures at least, and the share of the time that drawing may take
+    OLDEST = 5.0  # seconds between pictures at most: one that took long, on a busy machine, must not look like a stop
 
     def __init__(self, subject):
         """subject: what is driven. Another driver of the same one pauses; whoever is pressed next drives alone."""
         self.subject, self.playing, self.busy = subject, False, threading.RLock()
         self._note, self._kind, self._told_at = "", "", 0.0
+        self._unsure = False  # paused by what may be a reload: go on if the timer in the page ticks
         self._ended, self._slice = math.nan, FIRST
         self._hidden = self._late = self._drawn = self._drawing = 0.0
         self.claim()
@@ -90,7 +92,7 @@ class Driver(Controls):
 
     def pause(self, note: str = "") -> None:
         """Stop after the slice at hand; nothing is lost."""
-        if self.playing:
+        if self.playing or self._unsure:
             self._halt(note)
 
     def by_hand(self, action) -> None:
@@ -162,14 +164,19 @@ class Driver(Controls):
                 self.draw()
 
     def _tick(self, _) -> None:
-        if not self.playing or not self.busy.acquire(blocking=False):
+        if not (self.playing or self._unsure) or not self.busy.acquire(blocking=False):
             return  # a tick that was under way when Pause was pressed
         try:
+            if self._unsure:  # the timer is alive: nothing was reloaded
+                self._set_playing(True)
+                self.tell("training…", "busy")
             start = time.perf_counter()
             gap = 0 if math.isnan(self._ended) else start - self._ended
             self._tell_late(gap, start)
-            self.guarded(self.single if SPEEDS[self._speed.value] else lambda: self.advance(self._seconds(gap)))
-            if self.playing and time.perf_counter() - self._drawn > max(self.REDRAW, self._drawing / self.DRAWING):
+            slow = SPEEDS[self._speed.value]
+            self.guarded(self.single if slow else lambda: self.advance(self._seconds(gap)))
+            wait = self.REDRAW if slow else min(self.OLDEST, max(self.REDRAW, self._drawing / self.DRAWING))
+            if self.playing and time.perf_counter() - self._drawn > wait:
                 self.guarded(self.redraw)
             self._ended = time.perf_counter()
         finally:
@@ -199,8 +206,8 @@ class Driver(Controls):
             self._hidden = 0.0
             self.tell("training…", "busy")
 
-    def _halt(self, note: str = "") -> None:
-        self._set_playing(False)
+    def _halt(self, note: str = "", unsure: bool = False) -> None:
+        self._set_playing(False, unsure)
         kind = "done" if self.reached() else ""
         with self.busy:
             note = note or f"paused at {self.where()}"
@@ -215,11 +222,13 @@ class Driver(Controls):
         self.tell(note, kind)
         self.renew_picture()
 
-    def _set_playing(self, playing: bool) -> None:
-        self.playing, self._ended, self._hidden, self._slice = playing, math.nan, 0.0, FIRST / 2
+    def _set_playing(self, playing: bool, unsure: bool = False) -> None:
+        self.playing, self._unsure, self._ended, self._hidden, self._slice = playing, unsure, math.nan, 0.0, FIRST / 2
         if self._box is not None:
             self._play_button.description = "Pause" if playing else "Train"
-            setattr(self._timer, PLAYING, playing)
+            if not unsure:
+                setattr(self._timer, PLAYING, False)  # a timer that was lost with its page starts by a change
+                setattr(self._timer, PLAYING, playing)
 
     def _toggle(self) -> None:
         self.pause() if self.playing else self.play()
@@ -229,5 +238,7 @@ class Driver(Controls):
         self._timer.interval = 1000 // rate if rate else 50
 
     def _reloaded(self) -> None:
+        """Pause, but leave the timer: JupyterLab asks for all states when it opens a notebook again, too, and maybe after Train."""
         if self.playing:
-            self.pause("paused: the page was reloaded, or its connection was lost; press Train to go on")
+            with self.busy:  # no tick comes between the pause and its words
+                self._halt("paused: the page was reloaded, or its connection was lost; press Train to go on", unsure=True)

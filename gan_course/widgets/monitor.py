@@ -10,6 +10,7 @@ import torch
 from gan_course import UserError, plotting
 from gan_course.illness import off_recipe
 from gan_course.losses import LOSSES
+from gan_course.settings import place
 from gan_course.training import Diverged
 from gan_course.training.watchers import MAX_SNAPSHOTS
 from gan_course.widgets import foreground, view
@@ -35,7 +36,7 @@ class TrainingMonitor(Driver):
     text = "Training monitor: run this cell in a notebook to train live."
 
     def __init__(self, trainer, *, steps=None, seconds=None, real=None, folder="pictures"):
-        self.trainer, self.steps, self.seconds, self.folder = trainer, steps, seconds, Path(folder)
+        self.trainer, self.steps, self.seconds, self.folder = trainer, steps, seconds, place(folder)
         self.real = trainer.data.data[:64] if real is None else real
         self._moved, self._moving, self._saved, self._chosen = None, False, 0.0, 0
         super().__init__(trainer)

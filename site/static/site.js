@@ -28,7 +28,7 @@ addEventListener("resize", scrollable);
 
 const TWINS = {
   playground: "playground", Playground: "playground", NoiseExplorer: "noise", ConvolutionCalculator: "convolution", Prediction: "prediction",
-  ActivationExplorer: "activations",
+  ActivationExplorer: "activations", TrainingMonitor: "monitor",
 };
 const near = new IntersectionObserver(seen => {
   for (const {isIntersecting, target} of seen)

@@ -1,10 +1,9 @@
 // The activation explorer of lesson 02: LeakyReLU and its slope, and what a discriminator with it lets through to G.
 // Every place of the two sliders was measured by Python when the site was built (site/export.py): nothing is computed here.
+import {chart, signed} from "./chart.js";
 import {element, row, slider} from "./controls.js";
-import {FAKE, FAINT, INK, PALETTE} from "./course.js";
 
-const WIDE = 440, HIGH = 270, LEFT = 52, BELOW = 40, FLOOR = 1e-7; // where a logarithmic axis shows a gradient of exactly 0
-const DASHES = ["", "6 3", "2 3"];
+const FLOOR = 1e-7; // where a logarithmic axis shows a gradient of exactly 0
 let table;
 
 // What was measured at a place of the sliders: {gradient, dead: [share of each hidden layer]}.
@@ -48,19 +47,4 @@ export function digits(value) {
   return short < 1e-4 ? short.toExponential().replace(/e-(\d)$/, "e-0$1") : String(short);
 }
 
-const signed = value => String(value).replace("-", "−");
 const sup = value => String(value).replace("-", "⁻").replace(/\d/g, d => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]);
-
-function chart(lines, {x, y, ticks, name, label, alt, here}) {
-  const at = ([a, b]) => [LEFT + (WIDE - LEFT - 10) * (a - x[0]) / (x[1] - x[0]), 24 + (HIGH - 24 - BELOW) * (y[1] - b) / (y[1] - y[0])];
-  const text = (left, top, words, anchor = "middle") => `<text x="${left}" y="${top}" text-anchor="${anchor}" font-size="13" fill="${INK}">${words}</text>`;
-  let body = ticks.map(v => { const [, top] = at([x[0], v]); return `<path d="M${LEFT} ${top}H${WIDE - 10}" stroke="${FAINT}" stroke-opacity=".3"/>` + text(LEFT - 6, top + 4, label(v), "end") }).join("");
-  for (const v of [x[0], (x[0] + x[1]) / 2, x[1]]) body += text(at([v, 0])[0], HIGH - BELOW + 18, signed(v), v === x[1] ? "end" : "middle");
-  body += text((LEFT + WIDE) / 2, HIGH - 4, name);
-  Object.entries(lines).forEach(([word, points], i) => {
-    body += `<polyline points="${points.map(p => at(p).map(v => v.toFixed(1))).join(" ")}" fill="none" stroke="${PALETTE[i]}" stroke-width="2" stroke-dasharray="${DASHES[i]}"/>`;
-    body += `<path d="M${LEFT + 150 * i} 10h24" stroke="${PALETTE[i]}" stroke-width="2" stroke-dasharray="${DASHES[i]}"/>` + text(LEFT + 30 + 150 * i, 14, word, "start");
-  });
-  if (here) { const [left, top] = at(here); body += `<path d="M${left} ${top - 7}l7 7l-7 7l-7 -7z" fill="${FAKE}" stroke="${INK}"/>` }
-  return `<svg class="chart" viewBox="0 0 ${WIDE} ${HIGH}" role="img" aria-label="${alt}">${body}</svg>`;
-}

@@ -9,7 +9,7 @@ const mean = x => x.reduce((a, b) => a + b, 0) / x.length;
 
 export class Game {
   constructor(data = "ring", seed = 0, lrD = 1e-3, lrG = 1e-3) {
-    this.modes = POINTS[data];
+    this.modes = POINTS[data] ?? data; // by name, or points that somebody drew
     this.random = new Random(seed);
     this.G = new MLP([2, 32, 32, 2], this.random);
     this.D = new MLP([2, 32, 32, 1], this.random);

@@ -1,28 +1,44 @@
 // The playground of lesson 01: buttons, numbers and the picture of the plane.
 import {button, choice, element, number, row, still} from "./controls.js";
 import {BATCH, Game} from "./game.js";
-import {FAKE, INK, REAL, SPAN, STEPS} from "./course.js";
+import {DRAWN, FAKE, INK, NAMES, REAL, SPAN, STEPS} from "./course.js";
 
 const SIDE = 480, GRID = 40;
-const NAMES = {ring: "ring of 8", grid: "grid of 25", moons: "two moons", spiral: "spiral", line: "line"};
 const SLOW = 1250; // ms a step in slow motion
 const WORK = 11; // ms of steps between two pictures
 
 export function play(place, config) {
-  const hidden = config.hide ?? [], s = {data: config.data ?? "ring", seed: config.seed ?? 0, d: config.lr_d ?? 1e-3, g: config.lr_g ?? 1e-3};
+  const hidden = config.hide ?? [], s = {data: config.data ?? "ring", seed: config.seed ?? 0, d: config.lr_d ?? 1e-3, g: config.lr_g ?? 1e-3, points: config.points ?? DRAWN};
   let game, next = "d", playing = false, slow = false, timer, describe = 0;
   const canvas = element("canvas", {width: SIDE, height: SIDE, class: "chart", role: "img"});
   const numbers = element("div", {class: "numbers"}), told = element("div", {class: "note", role: "status"});
   const train = button("Train", () => playing ? pause() : start());
   const say = text => { told.textContent = text };
+  const field = element("textarea", {rows: 5, cols: 14, onchange: () => entered()});
+  field.value = s.points.map(point => point.join(", ")).join("\n");
 
   function reset(words = "step 0: new networks") {
     pause();
-    game = new Game(s.data, s.seed, s.d, s.g);
+    game = new Game(s.data === "drawn" ? s.points : s.data, s.seed, s.d, s.g);
+    field.closest(".controls").hidden = s.data !== "drawn";
     next = "d";
     draw(true);
     say(words);
   }
+  function entered() { // a point a line, typed or drawn
+    const lines = field.value.split("\n").filter(line => line.trim()), points = lines.map(line => line.trim().split(/[\s,]+/).map(Number));
+    const wrong = points.findIndex(point => point.length !== 2 || point.some(v => !(Math.abs(v) <= 1)));
+    if (wrong >= 0 || !points.length) return say(wrong >= 0 ? `⚠ "${lines[wrong]}" is no point: write two numbers from −1 to 1, such as 0.5, -0.2` : "⚠ no points: press in the picture, or type some, one a line");
+    s.points = points;
+    reset();
+  }
+  canvas.addEventListener("pointerdown", event => {
+    if (s.data !== "drawn") return;
+    const box = canvas.getBoundingClientRect(), at = [(event.clientX - box.left) / box.width * 2 - 1, 1 - (event.clientY - box.top) / box.height * 2].map(v => v * SPAN);
+    if (at.some(v => Math.abs(v) > 1)) return;
+    field.value = [field.value.trim(), at.map(v => v.toFixed(2)).join(", ")].filter(Boolean).join("\n");
+    entered();
+  });
   function one(which) {
     const before = game.measure();
     which === "d" ? game.dStep() : game.gStep();
@@ -81,7 +97,8 @@ export function play(place, config) {
   place.replaceChildren(
     row(train, button("One D step", () => { pause(); one("d") }), button("One G step", () => { pause(); one("g") }), button("Reset", () => reset())),
     told,
-    element("div", {class: "sides"}, canvas, element("div", {}, row(...settings), numbers,
+    element("div", {class: "sides"}, canvas, element("div", {}, row(...settings),
+      row(element("label", {}, "Points (x, y)", field), button("Clear", () => { field.value = ""; pause(); entered() })), numbers,
       element("p", {class: "note"}, `● real · ✕ fake · → G's pull · ground: D's opinion, blue real, orange and hatched fake. Two layers of 32, batches of ${BATCH}: smaller than the notebook's, with the course's two steps.`))),
   );
   reset("press Train, or one step at a time");

@@ -30,15 +30,15 @@ def pictures(area) -> list[str]:
     return area.locator("img:visible").evaluate_all("all => all.map(i => i.src)")
 
 
-def eventually(page, check, seconds: float = 30) -> None:
+def eventually(page, check, seconds: float = 30, area=None) -> None:
     until = time.monotonic() + seconds
     while not check():
-        assert time.monotonic() < until, f"not within {seconds} s"
+        assert time.monotonic() < until, f"not within {seconds} s" + (f"; there stands: {area.inner_text()}" if area else "")
         page.wait_for_timeout(100)
 
 
 def wait_for_step(page, area, beyond: int, seconds: float = 60) -> int:
-    eventually(page, lambda: step(area) > beyond, seconds)
+    eventually(page, lambda: step(area) > beyond, seconds, area)
     return step(area)
 
 

@@ -10,22 +10,23 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def deck(tmp_path_factory):
+def decks(tmp_path_factory):
     spec = importlib.util.spec_from_file_location("site_slides", ROOT / "site" / "slides.py")
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
-    return made.write("02_leakyrelu_and_tanh", tmp_path_factory.mktemp("slides"))
+    return [made.write(name, tmp_path_factory.mktemp("slides")) for name in made.decks()]
 
 
-def test_a_deck_plays_without_a_network_and_every_slide_fits(deck, chromium):
+def test_every_deck_plays_without_a_network_and_every_slide_fits(decks, chromium):
     page, wrong = chromium.new_page(viewport={"width": 1200, "height": 720}), []
     page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(deck.as_uri())
-    page.wait_for_function("window.Reveal && Reveal.isReady()")
-    for _ in range(page.evaluate("Reveal.getTotalSlides()") - 1):
-        page.keyboard.press("ArrowRight")
-        high, room = page.evaluate("() => { const s = Reveal.getCurrentSlide(); return [s.scrollHeight, s.clientHeight] }")
-        assert high <= room + 2, page.evaluate("Reveal.getIndices().h")
-    assert page.evaluate("Reveal.isLastSlide()") and wrong == []
+    for deck in decks:
+        page.goto(deck.as_uri())
+        page.wait_for_function("window.Reveal && Reveal.isReady()")
+        for _ in range(page.evaluate("Reveal.getTotalSlides()") - 1):
+            page.keyboard.press("ArrowRight")
+            high, room = page.evaluate("() => { const s = Reveal.getCurrentSlide(); return [s.scrollHeight, s.clientHeight] }")
+            assert high <= room + 2, (deck.name, page.evaluate("Reveal.getIndices().h"))
+        assert page.evaluate("Reveal.isLastSlide()") and wrong == []
     page.close()

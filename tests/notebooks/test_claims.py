@@ -379,6 +379,12 @@ CLAIMS = [
     ),
     Claim(
         "05",
+        "covers more than ten times as many modes in the same seconds",
+        "for name, run in stacked_runs",
+        lambda t: 10 * (modes := [int(n) for n in re.findall(r"(\d+) of 1000", t)])[0] < modes[1],
+    ),
+    Claim(
+        "05",
         "Without momentum, and averaged, all of them are there, and half of the samples are good. `points-tuned` brings nine samples in ten to a cluster",
         "told = {name: evaluation",
         lambda t: (

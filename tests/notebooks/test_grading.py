@@ -320,6 +320,10 @@ def test_one_submission_that_breaks_the_grader_has_a_row(lessons, tmp_path, monk
     monkeypatch.setattr(grading, "grade", lambda *_: 1 / 0)
     (row,) = grading.grade_folder(tmp_path, grading.load_lessons(lessons))
     assert "ZeroDivisionError" in row.note
+    loaded = grading.load_lessons(lessons)
+    monkeypatch.setattr(grading.submission, "read", lambda _: [][0])
+    (row,) = grading.grade_folder(tmp_path, loaded)
+    assert "IndexError" in row.note
 
 
 def test_a_graded_learners_notebook_fails_exactly_its_undone_exercises(tmp_path, root):
