@@ -82,6 +82,8 @@ def _taken(args, folder: Path):
         raise UserError(f"{folder} is a file; give a folder to --out")
     if (folder / "checkpoint.pt").exists() and not args.resume:
         raise UserError(f"{folder} holds a run already; go on with --resume or give another --out")
+    if args.resume:
+        checkpoint.check_there(folder / "checkpoint.pt")  # before the folder is made
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")

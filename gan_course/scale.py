@@ -183,11 +183,29 @@ def device(asked: str | None = None) -> str:
     cuda = torch.cuda.is_available()
     if asked is None:
         return "cuda" if cuda else "cpu"
-    there = ["cpu"] + ["mps"] * torch.backends.mps.is_available()
-    there += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))] if cuda else []
+    there = _devices()
     if asked not in there:
         raise UserError(f"device {asked} is not here; there is: {', '.join(there)}")
     return asked
+
+
+def _devices() -> list[str]:
+    import torch
+
+    gpus = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))] if torch.cuda.is_available() else []
+    return ["cpu"] + ["mps"] * torch.backends.mps.is_available() + gpus
+
+
+def check_device(device) -> None:
+    """UserError for what torch takes for no device, or for one that is not here. device: in any form that torch takes."""
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        if out_of_memory(error):
+            raise
+        raise UserError(f"device {str(device)!r} is not here; there is: {', '.join(_devices())}") from error
 
 
 def native_bf16(device: str = "cpu") -> bool:

@@ -160,6 +160,13 @@ def test_bad_input_gets_one_line_and_status_2(arguments, words, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_run_that_is_not_there_leaves_no_folder(tmp_path, capsys):
+    new = tmp_path / "new"
+    assert main(["train", "mlp-classic", "--data", "digits", "--steps", "1", "--resume", "--out", str(new)]) == 2
+    assert f"no checkpoint at {new}" in capsys.readouterr().err
+    assert not new.exists()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_cuda_that_is_not_there_is_refused(tmp_path, capsys):
     assert main(["train", "mlp-classic", "--data", "digits", "--device", "cuda", "--out", str(tmp_path)]) == 2

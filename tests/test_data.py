@@ -415,6 +415,8 @@ def test_a_damaged_archive_is_named(how, name, archives, lay):
         (("digits", "validation"), "no split called 'validation'"),
         (("digits", "train", 0), "limit=0"),
         (("mnist", "train", None, "cpu", "cifar10"), "no stand-in called 'cifar10'"),
+        (("digits", "train", None, "x"), "device 'x' is not here; there is: cpu"),
+        (("ring", "train", None, "x"), "device 'x' is not here; there is: cpu"),
     ],
 )
 def test_bad_arguments_get_one_line(arguments, words):

@@ -289,6 +289,11 @@ def test_disk_full_loses_nothing(digits, tmp_path, monkeypatch):
         (lambda d: Trainer(small("mlp-classic"), d.data), "takes Images or Points, such as data.load gives, not a Tensor"),
         (lambda d: Trainer(small("mlp-classic"), torch.utils.data.TensorDataset(d.data)), "not a TensorDataset"),
         (lambda d: Trainer(small("mlp-classic"), None), "not a NoneType"),
+        (lambda d: Trainer.resume("nowhere", None), "not a NoneType"),
+        (lambda d: ConditionalTrainer.resume("nowhere", None, small("mlp-classic")), "not a NoneType"),
+        (lambda d: Trainer(small("mlp-classic"), d).run(seconds=float("nan")), "seconds=nan is no number to train for"),
+        (lambda d: Trainer(small("mlp-classic"), d).run(steps="3"), "steps='3' is no number"),
+        (lambda d: Trainer(small("mlp-classic"), d).substep("x"), "no step called 'x'; there are: d, g, both"),
     ],
 )
 def test_bad_input_is_one_line(make, message, digits):

@@ -11,6 +11,7 @@ from gan_course.data.files import FILES, folders
 from gan_course.data.images import Images
 from gan_course.data.points import SHAPES, Points, points
 from gan_course.data.stacked import stack
+from gan_course.scale import check_device
 from gan_course.settings import DATA_SETS, place
 
 STACKED = {"stacked-mnist": "mnist", "stacked-digits": "digits"}
@@ -31,7 +32,7 @@ def load(
     (never with `GAN_COURSE_OFFLINE=1`). If they cannot be had, `fallback` ("digits", "shapes") is loaded instead and one
     printed line says so. limit: only the first so many images, in the data set's own order.
 
-    Raises UserError for an unknown name or split, a damaged file, or data that cannot be had and no fallback.
+    Raises UserError for an unknown name, split or device, a damaged file, or data that cannot be had and no fallback.
     """
     known = (*DATA_SETS, *STACKED, *SHAPES)
     own = name not in known
@@ -43,6 +44,7 @@ def load(
     ):
         if value not in choices:
             raise UserError(f"no {what} called {value!r}; there are: {', '.join(choices)}")
+    check_device(device)
     if limit is not None and limit < 1:
         raise UserError(f"limit={limit} leaves no images; give 1 or more, or None for all")
     if name in SHAPES:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gan_course import UserError
 from gan_course.data.images import check_labels
+from gan_course.scale import check_device
 
 SPREAD = 0.04  # standard deviation around each mode; the sets are about 1.6 wide
 
@@ -130,4 +131,5 @@ def points(name: str, n: int = 2_000, seed: int = 0, device="cpu") -> Points:
         raise UserError(f"no points called {name!r}; there are: {', '.join(SHAPES)}")
     if n < 1:
         raise UserError(f"n={n} leaves no points; give 1 or more")
+    check_device(device)
     return Points.around(SHAPES[name](), n, seed, name).to(device)

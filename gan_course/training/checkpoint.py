@@ -160,6 +160,7 @@ def commit() -> dict[str, str]:
 
 def resume(cls, folder, data, recipe: Recipe | None, given: dict):
     """See `Trainer.resume`."""
+    check_data(data)
     path = place(folder) / "checkpoint.pt"
     saved = load(path)
     made_with = Recipe.restored(saved["recipe"])
@@ -205,11 +206,16 @@ def _damaged(path: Path, why: str) -> UserError:
     return UserError(f"{path} cannot be read ({why}); it is damaged or of another version: train again into another folder")
 
 
+def check_there(path: Path) -> None:
+    """UserError where there is no checkpoint.pt."""
+    if not path.is_file():
+        raise UserError(f"no checkpoint at {path}; give the folder that `train --out` wrote to")
+
+
 @torch.inference_mode(False)
 def load(path: Path) -> dict:
     """The contents of a checkpoint.pt on the CPU, checked. UserError if missing, damaged or of another format."""
-    if not path.is_file():
-        raise UserError(f"no checkpoint at {path}; give the folder that `train --out` wrote to")
+    check_there(path)
     data = _read(path)
     intact = files.intact(data)
     if intact is False:
@@ -304,6 +310,12 @@ def load_generator(path, G: nn.Module | None = None) -> nn.Module:
     G.classes = tuple(about.get("classes", ()))  # names, where G takes a class
     G.condition = made_with.condition  # the name of the pictures that G takes, if it does
     return G.eval().requires_grad_(False)
+
+
+def check_data(data) -> None:
+    """UserError for what cannot be trained on."""
+    if not (hasattr(data, "batch") and hasattr(data, "kept")):
+        raise UserError(f"training takes Images or Points, such as data.load gives, not a {type(data).__name__}")
 
 
 def _data(data) -> dict:

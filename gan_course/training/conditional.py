@@ -9,6 +9,7 @@ from torch import Tensor
 from gan_course import UserError
 from gan_course.data import condition, conditions, triptychs
 from gan_course.sampling import in_turn
+from gan_course.training.checkpoint import check_data
 from gan_course.training.recipes import Recipe
 from gan_course.training.trainer import Trainer
 
@@ -35,6 +36,7 @@ class ConditionalTrainer(Trainer):
     @classmethod
     def resume(cls, folder, data, recipe: Recipe | None = None, **given) -> "ConditionalTrainer":
         """See `Trainer.resume`."""
+        check_data(data)
         return super().resume(folder, data, recipe and cls.fitted(recipe, data), **given)
 
     fitted = staticmethod(for_classes)  # the recipe for a data set

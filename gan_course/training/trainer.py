@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -68,8 +69,7 @@ class Trainer(Game):
     ):
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
-        if not (hasattr(data, "batch") and hasattr(data, "kept")):
-            raise UserError(f"training takes Images or Points, such as data.load gives, not a {type(data).__name__}")
+        checkpoint.check_data(data)
         loss(recipe.loss, recipe.smoothing)  # says what is wrong with them
         if recipe.penalty and recipe.penalty not in PENALTIES:
             raise UserError(f"no penalty called {recipe.penalty!r}; there are: {', '.join(PENALTIES)}")
@@ -145,10 +145,13 @@ class Trainer(Game):
 
         Ctrl-C (the notebook's stop button) or SIGTERM finishes the step at hand, saves if there is an `out` folder and then
         ends, Ctrl-C with KeyboardInterrupt; run() again goes on. Raises Diverged when a loss is no longer finite, UserError
-        when the folder cannot be written to, which is tried first.
+        for a length that is no number, or when the folder cannot be written to, which is tried first.
         """
         if steps is None and seconds is None:
             raise UserError("run() needs steps=… or seconds=…")
+        for name, value in {"steps": steps, "seconds": seconds}.items():
+            if value is not None and not (isinstance(value, Real) and value == value):  # nan is not itself
+                raise UserError(f"{name}={value!r} is no number to train for")
         save = save and self.out is not None
         if self.out is not None and self._prepared != self.out:
             self.team.lead(lambda: checkpoint.prepare(self, self.out))
@@ -220,9 +223,15 @@ class Trainer(Game):
         self._graph = graph
 
     def substep(self, which: str) -> None:
-        """One step by hand for looking closely: "d", "g" or "both". Only "both" counts as a step of the run."""
+        """One step by hand for looking closely: "d", "g" or "both". Only "both" counts as a step of the run.
+
+        Raises UserError for any other.
+        """
+        steps = {"d": self.d_step, "g": self.g_step, "both": self.full_step}
+        if which not in steps:
+            raise UserError(f"no step called {which!r}; there are: {', '.join(steps)}")
         with self.ready():
-            {"d": self.d_step, "g": self.g_step, "both": self.full_step}[which]()
+            steps[which]()
             if which == "both" and self.step % LOG_EVERY == 0:
                 self._tell_watchers()
 
