@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gan_course import UserError, options, data, evaluation
+from gan_course import UserError, data, evaluation, options
 from gan_course.data.points import SHAPES
 from gan_course.training import Trainer, recipe
 from gan_course.widgets.playground import PlaneGame, course_steps
