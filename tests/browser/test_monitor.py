@@ -209,7 +209,9 @@ def test_reload_close_and_run_again_go_on(monitor, page):
 
 
 def test_a_timer_that_the_page_stopped_is_started_again(open_notebook, page):
-    stale = "from gan_course.widgets.controls import PLAYING\nmonitor._timer.comm.send({'method': 'update', 'state': {PLAYING: False}})"
+    stale = (
+        "from gan_course.widgets.controls import PLAYING\nmonitor._timer.comm.send({'method': 'update', 'state': {PLAYING: False}})"
+    )
     notebook = open_notebook([SETUP, SHOW, stale])
     notebook.run_all()
     area = notebook.cell(1)
