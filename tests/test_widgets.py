@@ -2,6 +2,7 @@
 
 import copy
 import re
+from types import SimpleNamespace
 
 import ipywidgets as W
 import pytest
@@ -12,7 +13,7 @@ from gan_course.losses import LOSSES
 from gan_course.models import build
 from gan_course.training import Score, Trainer, recipe
 from gan_course.training.conditional import ConditionalTrainer
-from gan_course.widgets import view
+from gan_course.widgets import controls, view
 from gan_course.widgets.controls import PLAYING
 from gan_course.widgets.driver import Driver
 
@@ -506,6 +507,36 @@ def test_a_request_for_all_states_pauses_and_a_timer_that_ticks_on_goes_on(monit
     assert trainer.step == stopped and not monitor.playing
 
 
+def test_a_start_that_the_page_lost_is_repeated_and_a_timer_that_ticks_is_left_alone(monkeypatch):
+    due = []  # what the kernel's loop has to do later
+
+    class Loop:
+        def call_later(self, seconds, function, *arguments):
+            due.append(lambda: function(*arguments))
+            return SimpleNamespace(cancel=due.clear)
+
+    monkeypatch.setattr(controls.asyncio, "get_running_loop", Loop)
+    timer, sent = controls.Timer(lambda: None), []
+
+    def later() -> list[bool]:
+        sent.clear()
+        due.pop()()
+        return sent
+
+    timer.run(True)
+    timer.observe(lambda change: sent.append(change["new"]), PLAYING)
+    assert later() == [False, True]
+    timer.value += 1
+    assert later() == []
+    assert [later()[:] for _ in range(timer.TIMES)] == timer.TIMES * [[False, True]]
+    assert later() == [] == due  # nobody is there
+    for ends in (timer.get_state, lambda: timer.run(False), timer.close):
+        timer.run(True)
+        assert len(due) == 1
+        ends()
+        assert due == []
+
+
 def test_the_noise_explorer_truncates_reseeds_and_changes_directions():
     torch.manual_seed(0)
     explorer = widgets.NoiseExplorer(build("mlp", (1, 28, 28))[0].eval(), n=3)
@@ -590,8 +621,6 @@ def test_a_pause_that_cannot_save_says_so(monitor, trainer, tmp_path):
 
 
 def test_a_cell_that_runs_again_closes_what_it_showed(monitor, trainer, monkeypatch):
-    from gan_course.widgets import controls
-
     monkeypatch.setattr(controls, "_SHOWN", {})
     monkeypatch.setattr(controls, "_running_cell", lambda: ("cell", "first"))
     monitor._replace_what_the_cell_showed()

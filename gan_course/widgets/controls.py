@@ -1,5 +1,7 @@
 """What all controls share: live widgets where a kernel runs, a picture in their place on GitHub, in a PDF, without a kernel."""
 
+import asyncio
+import contextlib
 import html
 
 import ipywidgets as W
@@ -116,15 +118,46 @@ class Controls:
 class Timer(W.Play):
     """A hidden `Play` whose value counts ticks. A new page asks for its full state, and has no timer running yet."""
 
+    PATIENCE, TIMES = 3.0, 3  # seconds without a tick after which it is started again, and how often in vain
+
     def __init__(self, reloaded):
-        self._reloaded = lambda: None
+        self._reloaded, self._watch = lambda: None, None
         super().__init__(value=0, min=0, max=2**31 - 1, step=1, layout={"display": "none"})
         self._reloaded = reloaded
 
+    def run(self, ticking: bool) -> None:
+        """Tick, or stop. A start that the page lost is repeated: a notebook opened again sets states that it asked for earlier."""
+        self._unwatch()
+        setattr(self, PLAYING, False)  # a timer that was lost with its page starts by a change
+        setattr(self, PLAYING, ticking)
+        if ticking:
+            self._watch_over(self.TIMES)
+
+    def _watch_over(self, times: int) -> None:
+        with contextlib.suppress(RuntimeError):  # no event loop on this thread: nobody watches
+            self._watch = asyncio.get_running_loop().call_later(self.PATIENCE, self._look, self.value, times)
+
+    def _look(self, before: int, times: int) -> None:
+        if self.value != before:
+            self._watch_over(self.TIMES)
+        elif times:
+            setattr(self, PLAYING, False)
+            setattr(self, PLAYING, True)
+            self._watch_over(times - 1)
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
     def get_state(self, key=None, drop_defaults=False):
         if key is None:
+            self._unwatch()  # whether the page that asks has a timer is for the page to show
             self._reloaded()
         return super().get_state(key=key, drop_defaults=drop_defaults)
+
+    def close(self) -> None:
+        self._unwatch()
+        super().close()
 
 
 def line(text: str, kind: str = "") -> str:

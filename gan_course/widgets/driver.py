@@ -12,7 +12,7 @@ import weakref
 
 import ipywidgets as W
 
-from gan_course.widgets.controls import PLAYING, Controls, Timer, button, line
+from gan_course.widgets.controls import Controls, Timer, button, line
 
 SPEEDS = {"as fast as possible": 0, "20 steps a second": 20, "5 steps a second": 5, "1 step a second": 1}
 LATE = 0.9  # seconds without a tick that mean a hidden tab (a page 300 ms away needs 0.6)
@@ -227,8 +227,7 @@ class Driver(Controls):
         if self._box is not None:
             self._play_button.description = "Pause" if playing else "Train"
             if not unsure:
-                setattr(self._timer, PLAYING, False)  # a timer that was lost with its page starts by a change
-                setattr(self._timer, PLAYING, playing)
+                self._timer.run(playing)
 
     def _toggle(self) -> None:
         self.pause() if self.playing else self.play()

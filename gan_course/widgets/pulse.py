@@ -25,7 +25,7 @@ class Pulse(Controls):
 
     def _play(self, playing: bool) -> None:
         if playing != getattr(self._timer, PLAYING):
-            setattr(self._timer, PLAYING, playing)
+            self._timer.run(playing)
             self._button.description = "Stop" if playing else "Start"
 
     def _tick(self, _) -> None:

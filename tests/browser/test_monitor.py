@@ -208,6 +208,20 @@ def test_reload_close_and_run_again_go_on(monitor, page):
     wait_for_step(page, area, step(area))
 
 
+def test_a_timer_that_the_page_stopped_is_started_again(open_notebook, page):
+    stale = (
+        "from gan_course.widgets.controls import PLAYING\nmonitor._timer.comm.send({'method': 'update', 'state': {PLAYING: False}})"
+    )
+    notebook = open_notebook([SETUP, SHOW, stale])
+    notebook.run_all()
+    area = notebook.cell(1)
+    press(area, "Train")
+    wait_for_step(page, area, 20)
+    notebook.run_cell(2)  # as JupyterLab does where it sets, late, the states that it asked for before Train
+    page.wait_for_timeout(1000)
+    wait_for_step(page, area, step(area))
+
+
 def test_a_hidden_tab_pauses_and_goes_on(monitor, page):
     _, area = monitor
     press(area, "Train")
@@ -304,6 +318,6 @@ def test_out_of_sight_it_goes_on(open_notebook, page):
     press(area, "Train")
     at = wait_for_step(page, area, 20)
     page.locator(".jp-NotebookPanel:visible .jp-CodeCell").last.scroll_into_view_if_needed()
-    page.wait_for_timeout(5000)
+    page.wait_for_timeout(2500)
     page.locator(".jp-NotebookPanel:visible .jp-CodeCell").nth(1).scroll_into_view_if_needed()
     wait_for_step(page, area, at + 20, seconds=5)
