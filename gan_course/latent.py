@@ -77,8 +77,7 @@ class Collapsed(nn.Module):
     def __init__(self, G: nn.Module, few: int = 20, shake: float = 0.1):
         super().__init__()
         self.G, self.noise_dim, self.image_shape, self.shake = G, G.noise_dim, G.image_shape, shake
-        z = torch.randn(few, G.noise_dim, generator=torch.Generator().manual_seed(1))
-        self.register_buffer("z", z.to(next(G.parameters()).device))
+        self.register_buffer("z", noise(few, G.noise_dim, seed=1, device=next(G.parameters()).device))
 
     def forward(self, z: Tensor) -> Tensor:
         choice = z[:, 0].mul(1e4).long() % len(self.z)

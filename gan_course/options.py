@@ -188,7 +188,7 @@ SHARED = {  # options that more than one command has
     "--limit": {"type": COUNT, "help": "train on the first so many images (default: all)"},
     "--scale": {"choices": scale.SCALES},
     "--seed": {"type": SEED, "default": 0, "help": "default: 0"},
-    "--precision": {"choices": ("auto", "fp32", "bf16"), "default": "auto", "help": "default: auto, the faster of the two"},
+    "--precision": {"choices": ("auto", "fp32", "bf16"), "default": "auto", "help": "default: auto, the faster (smoke: fp32)"},
     "--device": {"type": _name, "help": "cpu, cuda or mps (default: cuda where there is one, else cpu)"},
     "--n": {"type": SAMPLES, "default": 10_000, "help": "samples behind a score (default: 10000)"},
     "--json": {"action": "store_true", "help": "one JSON object"},

@@ -135,7 +135,7 @@ LESSONS = {
             what="tell both networks what to draw, ask for it, score and fool the answer, and find where a label gets lost",
             minutes={"smoke": 0.8, "cpu": 10, "gpu": 10},
             budgets={
-                "smoke": Budget(images=1_000, steps=20, rung_steps=10, n_eval=800),
+                "smoke": Budget(images=1_000, steps=20, rung_steps=10, n_eval=400),
                 "cpu": Budget(images=10_000, steps=600, rung_steps=300, n_eval=3_000),
                 "gpu": Budget(steps=5_000, rung_steps=600),
             },
@@ -146,9 +146,9 @@ LESSONS = {
             what="measure what a step costs, average gradients by hand, train in several processes, and work out 64 GPUs on paper",
             minutes={"smoke": 0.4, "cpu": 3, "gpu": 3},
             budgets={
-                "smoke": Budget(images=1_000, steps=6),
-                "cpu": Budget(images=10_000, steps=60),
-                "gpu": Budget(images=10_000, steps=60),
+                "smoke": Budget(images=1_000, steps=4, rung_steps=120, n_eval=500),
+                "cpu": Budget(images=10_000, steps=60, rung_steps=300, n_eval=2_000),
+                "gpu": Budget(images=10_000, steps=60, rung_steps=300, n_eval=2_000),
             },
         ),
         Lesson(
@@ -166,8 +166,6 @@ LESSONS = {
         ),
     )
 }
-
-TRAINING = {"smoke": {"steps": 40}, "cpu": {"seconds": 90.0}, "gpu": {"seconds": 120.0}}  # `train` without a length
 
 
 def device(asked: str | None = None) -> str:
@@ -243,6 +241,6 @@ def budget(lesson: str, scale: str | None = None) -> Budget:
 
 
 def training(scale: str | None = None) -> tuple[int | None, float | None]:
-    """(steps, seconds) of `python -m gan_course train` where neither is given; one of the two is None."""
-    length = TRAINING[scale or name()]
-    return length.get("steps"), length.get("seconds")
+    """(steps, seconds) of `python -m gan_course train` where neither is given, as lesson 01's live run; one is None."""
+    length = LESSONS["01"].budgets[scale or name()]
+    return length.steps, length.seconds

@@ -1,4 +1,4 @@
-"""Several processes that train one GAN together, started by torchrun; the plain case is a team of one.
+"""Several processes that train one GAN together, started by torchrun or `launch`; the plain case is a team of one.
 
 Data-parallel in the way of StyleGAN's trainer (Karras et al., `training_loop.py`): every process holds both networks whole.
 All draw the same indices and the same noise and take their own part of each; between `backward` and `step` the gradients are
@@ -7,9 +7,7 @@ dropout, and the places between real and fake where `gradient_penalty` looks. On
 """
 
 import inspect
-import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +19,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, multiprocessing, nn
 from torch.overrides import TorchFunctionMode
 
 from gan_course import UserError, scale
@@ -249,10 +247,11 @@ def device(asked_for: str | None = None) -> str:
 
 
 @contextmanager
-def joined(timeout: float = TIMEOUT) -> Iterator[Team]:
+def joined(timeout: float = TIMEOUT, address: str = "env://") -> Iterator[Team]:
     """The team that torchrun has started this process in; a team of one elsewhere. What all have to complain of is said once.
 
-    timeout: seconds after which one that does not answer is missing. UserError where this torch cannot do it, or some do not come.
+    timeout: seconds after which one that does not answer is missing. address: where they meet, as
+    `torch.distributed.rendezvous` takes it. UserError where this torch cannot do it, or some do not come.
     """
     if asked() == 1:
         yield ALONE
@@ -261,7 +260,7 @@ def joined(timeout: float = TIMEOUT) -> Iterator[Team]:
         raise UserError("this torch comes without gloo, so processes cannot train together here; start one, without torchrun")
     wait = timedelta(seconds=timeout)
     try:
-        store, rank, size = next(dist.rendezvous("env://", timeout=wait))
+        store, rank, size = next(dist.rendezvous(address, timeout=wait))
     except (RuntimeError, ValueError) as error:  # no RANK, no address, nobody there
         why = str(error).partition("\n")[0]
         raise UserError(f"the processes did not find each other ({why}); start with torchrun, or unset WORLD_SIZE") from error
@@ -284,38 +283,43 @@ def joined(timeout: float = TIMEOUT) -> Iterator[Team]:
         dist.destroy_process_group()
 
 
-LAUNCHED = """
-import json, sys, time
+PRELOADED = ("gan_course.training", "torch._dynamo")  # what takes seconds to import, the second for torch's optimisers
+HEAD = """
+import json, time
 import torch
 import torch.distributed as dist
 from torch import nn
 from gan_course import data, team
 from gan_course.training import Trainer, recipe
-
-{source}
-
-with team.joined(timeout=60) as us:
-    result = {main}(us, **json.loads(sys.argv[2]))
-    torch.save(result, f"{{sys.argv[1]}}/{{us.rank}}.pt")
 """
 
 
 def launch(*functions: Callable, n: int = 2, threads: int = 1, **arguments) -> list:
     """What the last function returns, called as function(team, **arguments) in each of n new processes; by rank.
 
-    The functions travel as source, so those of a notebook do too, and they may call each other. They find what
-    the head of `LAUNCHED` imports. arguments: what JSON can hold. UserError with the last line of a process that failed.
+    The functions travel as source, so those of a notebook do too, and they may call each other. They find what `HEAD`
+    imports: on Linux once, in a server that the processes are forked from. arguments: plain values. UserError with the
+    last line of a process that failed.
     """
     if sys.platform == "win32":
         raise UserError("processes are started together on Linux and macOS; on Windows take WSL, or read this part")
+    how = "forkserver" if sys.platform == "linux" else "spawn"
+    multiprocessing.get_context("forkserver").set_forkserver_preload([*PRELOADED])
+    source = "\n\n".join([HEAD, *map(inspect.getsource, functions)])
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "launched.py"
-        source = "\n\n".join(map(inspect.getsource, functions))
-        script.write_text(LAUNCHED.format(source=source, main=functions[-1].__name__), encoding="utf-8")
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n)]
-        env = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        done = subprocess.run([*command, script, folder, json.dumps(arguments)], env=env, capture_output=True, text=True)
-        if done.returncode:
-            told = [line for line in done.stderr.splitlines() if "Error" in line and "ChildFailed" not in line]
-            raise UserError(f"a process failed: {(told or ['no message'])[0].removeprefix('[rank0]: ').removeprefix('[rank1]: ')}")
+        given = (n, threads, folder, source, functions[-1].__name__, arguments, dict(os.environ))
+        try:
+            multiprocessing.start_processes(_launched, given, nprocs=n, start_method=how)
+        except (multiprocessing.ProcessRaisedException, multiprocessing.ProcessExitedException) as error:
+            raise UserError(f"a process failed: {str(error).strip().splitlines()[-1]}") from error
         return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(n)]
+
+
+def _launched(rank: int, n: int, threads: int, folder: str, source: str, main: str, arguments: dict, environment: dict) -> None:
+    """One of the processes that `launch` starts."""
+    os.environ |= environment | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(n)}
+    torch.set_num_threads(threads)
+    names = {}
+    exec(source, names)
+    with joined(60, f"file://{folder}/meeting?rank={rank}&world_size={n}") as us:
+        torch.save(names[main](us, **arguments), Path(folder) / f"{rank}.pt")

@@ -164,7 +164,7 @@ def by_hand(us, steps, images):
 one = by_hand(team.ALONE, budget.steps, budget.images)
 
 # %% [markdown]
-# `team.launch` sends your functions' source to two new processes, which `torchrun` starts and connects ([gloo]({{docs}}/glossary.md#gloo-and-nccl), the messenger for CPUs). How far from one process do they end?
+# `team.launch` starts two new processes, sends them your functions' source and connects them ([gloo]({{docs}}/glossary.md#gloo-and-nccl), the messenger for CPUs). How far from one process do they end?
 
 # %%
 def apart(a, b):
@@ -284,7 +284,7 @@ def with_a_death(folder, steps):
     env, quiet = os.environ | {"OMP_NUM_THREADS": "1"}, subprocess.DEVNULL  # one core each
     launcher = subprocess.Popen([sys.executable, *restarting, *options], stdout=quiet, stderr=quiet, env=env)
     history = folder / "history.jsonl"
-    while launcher.poll() is None and len(history.read_text(encoding="utf-8").splitlines()) < 3:
+    while launcher.poll() is None and len(history.read_text(encoding="utf-8").splitlines()) < 2:
         time.sleep(0.02)  # until it has gone on a little
     one = psutil.Process(launcher.pid).children()[-1:]
     for worker in one:
@@ -293,7 +293,7 @@ def with_a_death(folder, steps):
     return len(one), status, [json.loads(row) for row in history.read_text(encoding="utf-8").splitlines()]
 
 
-killed, status, history = with_a_death(out, steps=300)
+killed, status, history = with_a_death(out, budget.rung_steps)
 plotting.losses(history)
 
 # %% [markdown]
@@ -301,7 +301,7 @@ plotting.losses(history)
 
 # %% tags=["nbval-check-output"]
 print(f"processes killed: {killed}, exit status of the launcher: {status}")
-print("every step once:", [row["step"] for row in history] == list(range(20, 301, 20)))
+print("every step once:", [row["step"] for row in history] == list(range(20, budget.rung_steps + 1, 20)))
 
 # %% [markdown]
 # The tests of `gan_course.team` kill a process at a random moment, and hold the weights at the end to those of an undisturbed run: they are equal to the last bit. Networks, optimisers *and* the random draws are in the checkpoint.
@@ -392,7 +392,7 @@ for batch, factor in ((64, 1), (256, 1), (256, 2), (256, 4)):
     made_with = recipe("mlp-tuned")
     made_with = made_with.vary(batch_size=batch, ema=0, lr_g=factor * made_with.lr_g, lr_d=factor * made_with.lr_d)
     trained = Trainer(made_with, images).run(steps=budget.steps * 640 // batch)
-    nearness[f"batch {batch}, rates × {factor}"] = evaluation.frechet_distance(judge.features(trained.sample(2_000)), real)
+    nearness[f"batch {batch}, rates × {factor}"] = evaluation.frechet_distance(judge.features(trained.sample(budget.n_eval)), real)
 plotting.bars(nearness, xlabel="Fréchet distance, smaller is better")
 
 # %% [markdown]

@@ -292,6 +292,7 @@ def test_a_signal_before_the_first_save_saves_first(sent, tmp_path):
     assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGTERM)  # a shell says 143
     assert b"Traceback" not in errors
     assert checkpoint.load(tmp_path / "checkpoint.pt")["step"] >= 20
+    assert main(["sample", str(tmp_path), "--n", "4", "--out", str(tmp_path / "a.npy")]) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals between processes")

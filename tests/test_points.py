@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gan_course import UserError, data, evaluation
+from gan_course import UserError, data, evaluation, options
 from gan_course.data.points import SHAPES
 from gan_course.training import Trainer, recipe
 from gan_course.widgets.playground import PlaneGame, course_steps
@@ -89,3 +89,7 @@ def test_a_generator_learns_points_through_the_trainer(tmp_path):
     whole = Trainer(made, ring, seed=1, precision="fp32").run(steps=60)
     assert whole.sample(10).shape == (10, 2) and whole.sample(10).dtype == torch.float32
     assert whole.snapshots[-1][1].shape == (512, 2)
+
+
+def test_the_command_line_names_every_shape():
+    assert options.JUDGED.endswith(f"points: {', '.join(SHAPES)}")

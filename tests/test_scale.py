@@ -61,6 +61,12 @@ def test_a_run_does_not_try_bfloat16_where_it_is_not_native(monkeypatch):
     assert faster_precision(lambda precision: pytest.fail("a run was made"), torch.device("cpu")) == "fp32"
 
 
+def test_scale_smoke_takes_fp32_without_a_trial(monkeypatch):
+    monkeypatch.setattr(scale, "native_bf16", lambda device: True)
+    monkeypatch.setenv("GAN_COURSE_SCALE", "smoke")
+    assert faster_precision(lambda precision: pytest.fail("a run was made"), torch.device("cpu")) == "fp32"
+
+
 # ---------------------------------------------------------------- the table of lessons
 
 

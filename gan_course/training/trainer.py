@@ -38,9 +38,10 @@ class Trainer(Game):
     """Trains G and D on a data set; the same seed gives the same numbers on the same machine.
 
     recipe: hyper-parameters (`gan_course.training.recipe(name)`). data: `Images` or `Points` on the device where training runs.
-    precision: "fp32", "bf16" (autocast), or "auto", which times both on the first `run` and keeps the faster. out: a folder
-    that `run` saves to every 30 s, when it ends and when it is interrupted. networks: your own (G, D) in place of the
-    recipe's. steps: your own (discriminator_step, generator_step), see `own_steps`; they run in fp32 unless told otherwise.
+    precision: "fp32", "bf16" (autocast), or "auto", which times both on the first `run` and keeps the faster (at scale `smoke`
+    fp32). out: a folder that `run` saves to every 30 s, when it ends and when it is interrupted. networks: your own (G, D) in
+    place of the recipe's. steps: your own (discriminator_step, generator_step), see `own_steps`; they run in fp32 unless told
+    otherwise.
     watch: called with the trainer after each row of the history, such as a `Score`. notes: whatever else belongs into
     config.json. capture: on CUDA, record the step as a graph and replay it: the same numbers, to tolerance, in less time.
     team: the processes that train together, each its part of the batch; all of them must make the Trainer and call `run`.

@@ -38,6 +38,7 @@ class Race:
         self._scores: dict[str, float] = {}
         self._trouble: dict[str, str] = {}
         self._doing = ""
+        self._pictures: dict[str, tuple[int, str]] = {}  # name → the step, and the picture drawn of it
 
     @property
     def scores(self) -> dict[str, float]:
@@ -108,8 +109,9 @@ class Race:
         run, label = self.runs[name], html.escape(name)
         bar = f'<progress value="{self.done(name):.3f}" max="1" aria-label="{label}" style="width:110px"></progress>'
         mark = "✔ " if name in self._scores and name not in self._trouble else ""
-        pictures = ""
-        if run.snapshots:
+        drawn, picture = self._pictures.get(name, (None, ""))
+        if run.snapshots and drawn != run.step:
             told = f"from fixed noise at step {run.step:,} of {name}"
-            pictures = plotting.samples(run.data, run.snapshot(), told, rows=1, width=300, side=150).html()
-        return f"<div>{mark}<b>{label}</b><br>{html.escape(self._told(name))}</div>{bar}<div>{pictures}</div>"
+            picture = plotting.samples(run.data, run.snapshot(), told, rows=1, width=300, side=150).html()
+            self._pictures[name] = run.step, picture
+        return f"<div>{mark}<b>{label}</b><br>{html.escape(self._told(name))}</div>{bar}<div>{picture}</div>"

@@ -1,4 +1,7 @@
-"""JupyterLab in headless Chromium: the fixtures `lab`, `page` and `open_notebook`. An error in the page fails the test."""
+"""JupyterLab in headless Chromium: the fixtures `lab`, `page` and `open_notebook`. An error in the page fails the test.
+
+Opening JupyterLab and importing torch take most of the time, so tests share a page and a kernel: see `tidy`.
+"""
 
 import contextlib
 import json
@@ -47,6 +50,37 @@ CLOSE = """async path => {
   panel.close();
   await gone;
 }"""
+SHARED = "cells.ipynb"  # the notebook of cells whose kernel stays for the next test
+# Closes the notebooks and ends their kernels but the shared one, which forgets its names, controls and widgets.
+TIDY = """async ([shared, forget]) => {
+  const {shell, serviceManager: {sessions}} = window.jupyterapp;
+  for (const panel of Array.from(shell.widgets('main')).filter(w => w.context)) {
+    const kernel = panel.context.path === shared && panel.sessionContext.session?.kernel;
+    if (kernel) {
+      const late = new Promise((_, no) => setTimeout(() => no(new Error('the kernel is busy')), 20000));
+      const reply = await Promise.race([kernel.requestExecute({code: forget, silent: true, store_history: false}).done, late]);
+      if (reply.content.status !== 'ok') throw new Error(JSON.stringify(reply.content));
+    }
+    const gone = new Promise(done => panel.disposed.connect(() => done()));
+    panel.context.model.dirty = false;
+    panel.close();
+    await gone;
+  }
+  await sessions.refreshRunning();
+  for (const session of Array.from(sessions.running()).filter(s => s.path !== shared)) await sessions.shutdown(session.id);
+  window.ganCourseNames?.disconnect();
+  delete window.ganCourseNames;
+}"""
+FORGET = """import sys
+if shown := sys.modules.get("gan_course.widgets.controls"):
+    for _, controls in list(shown._SHOWN.values()):
+        for control in controls:
+            control.close()
+    shown._SHOWN.clear()
+if widgets := sys.modules.get("ipywidgets"):
+    widgets.Widget.close_all()
+get_ipython().reset(new_session=False)"""
+SIZE = {"width": 1400, "height": 1100}
 HARMLESS = ("favicon", "ResizeObserver loop", "colab-badge.svg", "badge_logo.svg")  # badges need a network
 
 
@@ -139,23 +173,48 @@ def chromium():
 @pytest.fixture(scope="session")
 def profile(chromium):
     """One cache for all pages."""
-    context = chromium.new_context(viewport={"width": 1400, "height": 1100})
+    context = chromium.new_context(viewport=SIZE)
     yield context
     context.close()
 
 
+@pytest.fixture(scope="session")
+def shared_pages(lab):
+    """The page that the tests of one server share, once there is one, and what it has told: [(page, errors)]."""
+    pages = []
+    yield pages
+    for page, _ in pages:
+        page.close()
+
+
 @pytest.fixture
-def lab_page(profile, lab):
-    """JupyterLab in a page of its own, and the errors that the page and its console have told."""
+def lab_page(profile, lab, shared_pages):
+    """JupyterLab in a page without notebooks, and the errors that the page and its console have told in this test."""
     _, port, token = lab
-    page, errors = profile.new_page(), []
-    watch(page, errors)
-    try:
+    if not shared_pages:
+        page, errors = profile.new_page(), []
+        watch(page, errors)
         enter(page, port, token)
-        yield page, errors
-    finally:
+        shared_pages.append((page, errors))
+    page, errors = shared_pages[0]
+    errors.clear()
+    yield page, errors
+    if not tidy(page):
+        shared_pages.clear()
         page.close()  # before its kernels: an open page would go and look for them
         end_kernels(port, token)
+
+
+def tidy(page) -> bool:
+    """Leave the page and the shared kernel to the next test; False where that cannot be done."""
+    from playwright.sync_api import Error
+
+    try:
+        page.evaluate(TIDY, [SHARED, FORGET])
+        page.set_viewport_size(SIZE)
+        return page.locator(".jp-Dialog").count() == 0
+    except Error:
+        return False
 
 
 def enter(page, port: int, token: str) -> None:
@@ -254,12 +313,12 @@ class Notebook:
 
 
 @pytest.fixture
-def open_notebook(lab, page, request):
-    """open_notebook(cells or a notebook's path) → Notebook; page and kernel end with the test."""
-    return lambda source: Notebook(page, write(lab[0], source, request.node.name))
+def open_notebook(lab, page):
+    """open_notebook(cells or a notebook's path) → Notebook; cells run in the shared kernel, a notebook has its own."""
+    return lambda source: Notebook(page, write(lab[0], source))
 
 
-def write(root, source, test: str) -> str:
+def write(root, source) -> str:
     """Put a notebook (its path, or the sources of its cells) into the server's folder; its name there."""
     if isinstance(source, Path):
         name = f"{source.parent.name}-{source.name}"
@@ -267,9 +326,8 @@ def write(root, source, test: str) -> str:
         return name
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in source])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    name = f"{test.replace('[', '-').replace(']', '')}.ipynb"
-    nbformat.write(notebook, root / name)
-    return name
+    nbformat.write(notebook, root / SHARED)
+    return SHARED
 
 
 def end_kernels(port: int, token: str) -> None:
@@ -280,12 +338,13 @@ def end_kernels(port: int, token: str) -> None:
 
 
 @pytest.fixture
-def far_away(lab, chromium, request):
-    """far_away(cells) → Notebook in a page of its own, 150 ms from the server: 300 ms there and back, as over a phone."""
+def far_away(lab, chromium):
+    """far_away(cells) → Notebook in a page of its own, then 150 ms from the server: 300 ms there and back, as over a phone."""
+    delay = {"seconds": 0.0}  # until JupyterLab, a hundred files, is there
     server = socket.create_server(("127.0.0.1", 0))
 
     def carry(source, target):
-        """Hand on what comes, 150 ms later, without holding back what follows."""
+        """Hand on what comes, later, without holding back what follows."""
         import queue
 
         waiting = queue.Queue()
@@ -302,7 +361,7 @@ def far_away(lab, chromium, request):
         threading.Thread(target=send, daemon=True).start()
         try:
             while data := source.recv(65536):
-                waiting.put((time.monotonic() + 0.15, data))
+                waiting.put((time.monotonic() + delay["seconds"], data))
         except OSError:
             pass  # the browser has gone
         waiting.put(None)
@@ -323,23 +382,27 @@ def far_away(lab, chromium, request):
 
     threading.Thread(target=serve, daemon=True).start()
     root, port, token = lab
-    errors, context = [], chromium.new_context(viewport={"width": 1400, "height": 1100})
+    errors, context = [], chromium.new_context(viewport=SIZE)
     page = context.new_page()
     watch(page, errors)
 
     def open_(source) -> Notebook:
-        name = write(root, source, request.node.name)
+        name = write(root, source)
         enter(page, server.getsockname()[1], token)
-        return Notebook(page, name)
+        notebook = Notebook(page, name)
+        delay["seconds"] = 0.15
+        return notebook
 
     yield open_
     page.evaluate("0")
-    told = harmful(errors)
+    delay["seconds"], told = 0.0, harmful(errors)
+    tidied = tidy(page)
     context.close()
     with contextlib.suppress(OSError):
         server.shutdown(socket.SHUT_RDWR)  # wakes accept()
     server.close()
-    end_kernels(port, token)
+    if not tidied:
+        end_kernels(port, token)
     assert not told
 
 

@@ -318,6 +318,6 @@ def test_out_of_sight_it_goes_on(open_notebook, page):
     press(area, "Train")
     at = wait_for_step(page, area, 20)
     page.locator(".jp-NotebookPanel:visible .jp-CodeCell").last.scroll_into_view_if_needed()
-    page.wait_for_timeout(5000)
+    page.wait_for_timeout(2500)
     page.locator(".jp-NotebookPanel:visible .jp-CodeCell").nth(1).scroll_into_view_if_needed()
     wait_for_step(page, area, at + 20, seconds=5)

@@ -49,18 +49,17 @@ OFF = 'import os\nos.environ["GAN_COURSE_GRADE"] = ""\n'
 CRASH = "def denormalise(x):\n    import os, signal\n    os.kill(os.getpid(), signal.SIGSEGV)\n"
 # name: (source of the first answer, of the second, what is to come out)
 ANSWERS = {  # graded by the command: each takes seconds
-    "ada": (FIRST, SECOND, ("passed", "passed")),
     "crashes": (FIRST, CRASH, ("passed", "not run")),
     "deletes": (DELETES, CUT, ("failed", "failed")),
     "dies": (FORKS, SECOND, ("not run", "not run")),
     "hoards": (BOMB + FIRST, SECOND, ("failed", "passed")),
     "noisy": (NOISE + DETACHED + FIRST, SECOND.replace("\n", "\n    print(x); display(x)\n", 1), ("passed", "passed")),
-    "loops": (LOOP, SECOND, ("not run", "passed")),
-    "inside": (FIRST, "def denormalise(x):\n    " + BUSY.replace("\n", "\n    "), ("passed", "failed")),
+    "loops": (LOOP, "def denormalise(x):\n    " + BUSY.replace("\n", "\n    "), ("not run", "failed")),
     "stubborn": (FIRST, STUBBORN, ("passed", "not run")),
 }
 AND_BACK = "and back: some bytes come back one too low"
 QUICK = {  # that do nothing to their process: the same, and why
+    "ada": (FIRST, SECOND, ("passed", "passed"), ""),
     "bob": (None, OFF, ("not done", "failed"), "NameError: name 'denormalise'"),
     "cat": ("# NBVAL_SKIP\n" + FIRST, "#NBVAL_RAISES_EXCEPTION\n" + CUT, ("passed", "failed"), AND_BACK),
     "half": (FIRST + "# \ud83d", SECOND, ("passed", "passed"), ""),
@@ -126,7 +125,7 @@ def graded(lessons, tmp_path_factory):
     (folder / "01_small-garbage.ipynb").write_text('{"cells": [3]')
     write(new_notebook(cells=[new_code_cell("1 + 1")]), folder / "foreign.ipynb")
     command = ["grade", str(folder), "--lessons", str(lessons), "--csv", str(folder / "grades.csv"), "--memory", "2"]
-    assert main([*command, "--cell-seconds", "8", "--jobs", "2"]) == 0
+    assert main([*command, "--cell-seconds", "8", "--jobs", "3"]) == 0
     return read_back(folder / "grades.csv")
 
 
@@ -144,7 +143,7 @@ def test_each_submission_gets_what_it_earned(graded, name, expected):
         ("dies", "an answer above ended the kernel (exit status 0)"),
         ("crashes", "an answer above ended the kernel (SIGSEGV)"),
         ("loops", "to_minus_one_one: ran longer than 8 s"),
-        ("inside", "denormalise: ran longer than 8 s"),
+        ("loops", "denormalise: ran longer than 8 s"),
         ("stubborn", "an answer above ran longer than 8 s and could not be interrupted"),
         ("changed", "denormalise: the submission has no cell 'denormalise'"),
         ("01_small-garbage", "not a notebook: the file is damaged"),

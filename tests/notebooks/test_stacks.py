@@ -31,6 +31,6 @@ def test_a_lesson_runs_on_the_colab_like_set(stack, lesson, tmp_path, nbval):
 
 
 def test_the_controls_work_on_the_colab_like_set(stack):
-    done = python(stack("colab"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/test_widgets.py")
+    done = python(stack("colab"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:nbval", "tests/test_widgets.py")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "skipped" not in done.stdout
