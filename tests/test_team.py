@@ -171,6 +171,12 @@ def test_evaluate_gives_one_processs_scores_and_prints_once(tmp_path, capsys):
     assert json.loads(printed) == json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="not launched there")
+def test_a_launched_function_that_fails_says_why():
+    with pytest.raises(UserError, match=r"^a process failed: ValueError: rank 1 of 2$"):
+        team.launch(teamwork.failing)
+
+
 def test_what_is_wrong_is_said_once(tmp_path):
     (tmp_path / "checkpoint.pt").write_text("somebody's")
     status, _, err = finish(torchrun(2, *TRAIN, "--out", tmp_path))
