@@ -85,6 +85,13 @@ def test_swapped_labels_drive_the_fakes_out_of_the_picture():
     assert (np.abs(frame.fake) > 1.2).any(1).mean() > 0.9
 
 
+def test_fakes_that_left_the_picture_are_counted_for_all_to_see(played):
+    assert "outside the picture" not in played.picture()
+    swapped = widgets.Playground(who="swapped_labels")
+    swapped.run(100)
+    assert f"outside the picture <b>{FAKES} of {FAKES}</b>" in swapped.picture()
+
+
 def test_the_saturating_loss_does_as_well_while_the_game_is_even():
     assert after(500, loss="minimax").numbers["covered"] == 8
 

@@ -244,11 +244,11 @@ class Playground(Driver):
             by_mouse = f'data-span="{SPAN}" cursor="crosshair"' if self._settings["data"] == DRAWN else ""
             self._picture.value = self._field(frame).inline(by_mouse)
             curve = words.curve(self.game.frames, self.game.even(), None if live else frame.step)
-            self._numbers.value = words.numbers(frame, self._before if live else None) + curve
+            self._numbers.value = words.numbers(frame, SPAN, self._before if live else None) + curve
 
     def picture(self) -> str:
         frame, told = self.game.keep(), "" if self._kind == "busy" else line(self._note, self._kind)
-        return self._field(frame).html() + words.numbers(frame) + told
+        return self._field(frame).html() + words.numbers(frame, SPAN) + told
 
     def _field(self, frame) -> plotting.Drawing:
         size = np.linalg.norm(frame.pull, axis=1, keepdims=True)

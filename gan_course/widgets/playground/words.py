@@ -9,9 +9,13 @@ from gan_course import MEASURED, plotting
 SIDES = ("right", "upper right", "top", "upper left", "left", "lower left", "bottom", "lower right")
 
 
-def numbers(frame, before: dict[str, float] | None = None) -> str:
-    """Step, modes covered, losses and verdicts as HTML; before: what the same batch said before the last step."""
+def numbers(frame, span: float, before: dict[str, float] | None = None) -> str:
+    """Step, modes covered, losses and verdicts as HTML; before: what the same batch said before the last step.
+
+    span: half the width of the picture; fakes beyond it are counted, since nobody sees them.
+    """
     n = frame.numbers
+    away = f" · outside the picture <b>{count} of {len(frame.fake)}</b>" if (count := outside(frame, span)) else ""
     marks = "●" * n["covered"] + "○" * len(frame.missing) if n["modes"] <= 25 else ""
     covered = (
         f'modes covered <b>{n["covered"]} of {n["modes"]}</b> <span aria-hidden="true" style="letter-spacing:1px">{marks}</span>'
@@ -19,9 +23,14 @@ def numbers(frame, before: dict[str, float] | None = None) -> str:
     cells = "".join(f"<div>{name} <b>{change(key, n, before)}</b></div>" for key, name in MEASURED.items())
     style = "line-height:1.6;font-variant-numeric:tabular-nums"
     return (
-        f'<div style="{style}"><b>step {frame.step:,}</b> · {covered}<br>fakes within 3σ of a mode <b>{n["near"]:.0%}</b>'
+        f'<div style="{style}"><b>step {frame.step:,}</b> · {covered}<br>fakes within 3σ of a mode <b>{n["near"]:.0%}</b>{away}'
         f'<div style="display:grid;grid-template-columns:1fr 1fr;column-gap:12px">{cells}</div></div>'
     )
+
+
+def outside(frame, span: float) -> int:
+    """How many fakes lie beyond the picture."""
+    return int((np.abs(frame.fake) > span).any(1).sum())
 
 
 def change(key: str, now: dict[str, float], before: dict[str, float] | None) -> str:
@@ -48,11 +57,11 @@ def describe(data: str, frame, modes, span: float) -> str:
     if 0 < len(frame.missing) <= 4:
         parts[0] += f"; missing: {', '.join(side(*modes[i]) for i in frame.missing)}"
     if np.isfinite(fakes).all():
-        centre, width, outside = fakes.mean(0), fakes.std(0).max(), int((np.abs(fakes) > span).any(1).sum())
+        centre, width, away = fakes.mean(0), fakes.std(0).max(), outside(frame, span)
         place = "in the middle" if np.hypot(*centre) < 0.2 * span else f"towards the {side(*centre)}"
         parts.append(f"The fakes lie {place}, spread {width / span:.0%} of half the width")
-        if outside:
-            parts.append(f"{outside} of {len(fakes)} lie outside")
+        if away:
+            parts.append(f"{away} of {len(fakes)} lie outside")
         pull = np.median(np.linalg.norm(frame.pull, axis=1))
         parts.append(f"G's loss pulls at them by {pull:.2g}" if frame.pull.any() else "No gradient of G's loss reaches them")
     parts.append(f"D says real on {(d > 0.5).mean():.0%} of the picture")
