@@ -1,5 +1,6 @@
 """The controls without a browser: what their buttons and ticks do to a trainer."""
 
+import base64
 import copy
 import re
 from types import SimpleNamespace
@@ -651,3 +652,10 @@ def test_a_reloaded_page_finds_the_pulse_stopped():
     assert pulse._button.description == "Stop"
     pulse._timer.get_state()
     assert pulse._button.description == "Start"
+
+
+def test_a_training_in_the_foreground_shows_its_curves_beside_its_pictures(trainer):
+    page = view.static(trainer, 10, None, trainer.data.data[:64])
+    widths = [int.from_bytes(base64.b64decode(image)[16:20], "big") for image in re.findall('base64,([^"]+)', page)]
+    gap = int(re.search(r"gap:(\d+)px\"><div><div", page)[1])
+    assert len(widths) == 3 and sum(widths) + 2 * gap <= 933  # an output's width in JupyterLab on 1400 pixels

@@ -217,7 +217,7 @@ def static(trainer, steps, seconds, reals, note: str = "", kind: str = "") -> st
     ]
     beside = "".join(f"<div>{column}</div>" for column in columns)
     warning = line(words(trainer, images) or "", "warning")
-    flex = "display:flex;flex-wrap:wrap;align-items:flex-start;gap:4px 12px"
+    flex = "display:flex;flex-wrap:wrap;align-items:flex-start;gap:4px"
     return f'{place(trainer, steps, seconds)}{warning}{line(note, kind)}<div style="{flex}">{beside}</div>'
 
 
