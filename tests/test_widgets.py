@@ -659,3 +659,14 @@ def test_a_training_in_the_foreground_shows_its_curves_beside_its_pictures(train
     widths = [int.from_bytes(base64.b64decode(image)[16:20], "big") for image in re.findall('base64,([^"]+)', page)]
     gap = int(re.search(r"gap:(\d+)px\"><div><div", page)[1])
     assert len(widths) == 3 and sum(widths) + 2 * gap <= 933  # an output's width in JupyterLab on 1400 pixels
+
+
+def test_the_monitor_shows_its_curves_beside_its_pictures(monitor):
+    row = monitor.box.children[5]
+    samples, between, curves = row.children
+    picture = base64.b64decode(re.search('base64,([^"]+)', samples.children[0].value)[1])
+    margins, gap = 4, int(row.layout.grid_gap.split()[-1].removesuffix("px"))
+    widths = int.from_bytes(picture[16:20], "big") + margins, int(between.layout.flex[4:-2]), int(curves.layout.width[:-2])
+    assert sum(widths) + 2 * gap <= 953  # JupyterLab on 1400 pixels, its file browser open
+    wish = between.children[1]
+    assert int(wish.children[0].layout.width[:-2]) + margins <= int(wish.layout.width[:-2])  # else it gets a scrollbar

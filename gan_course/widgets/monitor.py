@@ -187,9 +187,9 @@ class TrainingMonitor(Driver):
             button("Save grids", "Write the history of the samples as PNG files", lambda: self._keep(self.save_grids)),
         ]
         reals = W.HTML(view.real(self.trainer, self.real))
-        wish = W.VBox([self._look, self._wish], layout={"width": "122px"})
+        wish = W.VBox([self._look, self._wish], layout={"width": "126px"})  # the field and its margins
         # On a narrow page the curves go below the pictures, and what stands between them lies beside each other.
-        between = W.HBox([reals, wish], layout={"flex_flow": "row wrap", "flex": "1 1 122px", "grid_gap": "4px 12px"})
+        between = W.HBox([reals, wish], layout={"flex_flow": "row wrap", "flex": "1 1 126px", "grid_gap": "4px 12px"})
         curves = W.VBox([self._numbers, self._losses], layout={"width": "366px", "max_width": "100%"})
         self.draw()
         return W.VBox(
@@ -201,7 +201,7 @@ class TrainingMonitor(Driver):
                 self._words,
                 W.HBox(
                     [W.Box([self._samples], layout={"max_width": "100%"}), between, curves],
-                    layout={"flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "4px 12px"},
+                    layout={"flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "4px"},
                 ),
                 row(self._history, self._now_button, self._step, *keep),
                 row(*self._settings.values()),
