@@ -101,7 +101,8 @@ class Race:
 
     def html(self) -> str:
         """A row a run: its name, its bar, its newest samples from fixed noise, and its score or what is left of its way."""
-        style = "display:grid;grid-template-columns:max-content minmax(40px,110px) minmax(120px,max-content);gap:6px 14px;align-items:center;overflow-x:auto"
+        columns = "max-content minmax(40px,110px) minmax(120px,max-content)"  # a narrow page shrinks the pictures
+        style = f"display:grid;grid-template-columns:{columns};gap:6px 14px;align-items:center;overflow-x:auto"
         return f'<div style="{style}">{"".join(map(self._row, self.runs))}</div>{line(self._doing)}'
 
     def _row(self, name: str) -> str:
