@@ -7,8 +7,8 @@ import time
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from gan_course import UserError, scale
@@ -16,14 +16,17 @@ from gan_course.models import build
 from gan_course.training import Trainer, recipe
 
 CASES = {"mlp-classic": "mnist", "dcgan32": "cifar10"}  # recipe: the data that it is measured on
+aten = torch.ops.aten
+PRODUCTS = {aten.mm, aten.addmm, aten.bmm, aten.baddbmm, aten.convolution, aten.convolution_backward}
 
 
 def bench(name: str, images, *, precisions=("fp32", "bf16"), rounds: int = 5, seconds: float = 3.0) -> dict:
     """Measure a recipe's loop, in each precision, and the classic loop in turn for `rounds` × `seconds` each.
 
-    Returns medians of images/s over the rounds and, round by round, ours / classic as a median ratio. `matrix_share` is
-    the step's arithmetic per second as a share of what a large matrix product reaches on this device in that precision,
-    `peak_memory_mb` the most that the process (CPU) or torch (CUDA) has used so far.
+    Returns medians of images/s over the rounds and, round by round, ours / classic as a median ratio. `product_ms` is what the
+    matrix products and convolutions of one step take by themselves, in milliseconds, `product_share` that over the whole step:
+    what is left of it is the most that a better loop around the same products could save. `peak_memory_mb` is the most that
+    the process (CPU) or torch (CUDA) has used so far.
     """
     if rounds < 1 or seconds <= 0:
         raise UserError("bench needs at least one round and more than 0 seconds")
@@ -31,7 +34,6 @@ def bench(name: str, images, *, precisions=("fp32", "bf16"), rounds: int = 5, se
         raise UserError(f"the classic loop is one of images, and {images.name} holds none")
     ours = {p: Trainer(recipe(name), images, precision=p) for p in precisions}
     classic = ClassicLoop(name, images)
-    per_image = flops(ours[precisions[0]]) / recipe(name).batch_size
     for runner in (*ours.values(), classic):
         runner.run(steps=10)  # warm-up
     rates = {p: [] for p in (*ours, "classic")}
@@ -42,7 +44,8 @@ def bench(name: str, images, *, precisions=("fp32", "bf16"), rounds: int = 5, se
             rates[p].append((runner.images_seen - seen) / (time.perf_counter() - start))
     device = images.data.device
     speed = {p: statistics.median(r) for p, r in rates.items()}
-    peak = {p: matrix_flops(device, torch.bfloat16 if p == "bf16" else torch.float32) for p in precisions}
+    products = {p: product_seconds(trainer) for p, trainer in ours.items()}
+    per_step = {p: recipe(name).batch_size / speed[p] for p in ours}
     return {
         "recipe": name,
         "data": images.name,
@@ -53,8 +56,8 @@ def bench(name: str, images, *, precisions=("fp32", "bf16"), rounds: int = 5, se
         "images_per_second": {p: round(r) for p, r in speed.items()},
         "ratio": {p: round(statistics.median(a / b for a, b in zip(rates[p], rates["classic"], strict=True)), 2) for p in ours},
         "ratio_range": {p: _range(rates[p], rates["classic"]) for p in ours},
-        "matrix_gflops": {p: round(f / 1e9) for p, f in peak.items()},
-        "matrix_share": {p: round(speed[p] * per_image / peak[p], 3) for p in ours},
+        "product_ms": {p: round(1e3 * seconds, 3) for p, seconds in products.items()},
+        "product_share": {p: round(products[p] / per_step[p], 3) for p in ours},
         "peak_memory_mb": peak_memory(device),
         "native_bf16": scale.native_bf16(device),
     }
@@ -66,30 +69,39 @@ def table(case: dict) -> str:
     for name, rate in case["images_per_second"].items():
         told = ""
         if name in case["ratio"]:
-            told = f"  {case['ratio'][name]:.2f}x the classic loop, {case['matrix_share'][name]:.0%} of a matrix product's speed"
+            told = f"  {case['ratio'][name]:.2f}x the classic loop, {case['product_share'][name]:.0%} of it in matrix products"
         lines.append(f"  {name:8} {rate:8} images/s{told}")
     if not case["native_bf16"]:
         lines.append("  bf16     not measured: this device has no bfloat16 of its own")
     return "\n".join([*lines, f"  peak memory {case['peak_memory_mb']} MB"])
 
 
-def flops(trainer: Trainer) -> int:
-    """Floating-point operations in the matrix products and convolutions of one step of D and G, forward and backward."""
-    with FlopCounterMode(display=False) as counter:
+class _Products(TorchDispatchMode):
+    """Keeps the calls of matrix products and convolutions that are made under it, with what they were given."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        if op.overloadpacket in PRODUCTS:
+            self.calls.append((op, args, kwargs or {}))
+        return op(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def product_seconds(trainer: Trainer, times: int = 10) -> float:
+    """Seconds of one step's matrix products and convolutions alone, forward and backward, one after the other: the median."""
+    with _Products() as products, torch.enable_grad():
         trainer.substep("both")
-    return counter.get_total_flops()
-
-
-def matrix_flops(device, dtype: torch.dtype, n: int = 1024, times: int = 10) -> float:
-    """Floating-point operations per second of an n×n matrix product: the best of `times`."""
-    a = torch.randn(n, n, device=device).to(dtype)
     seconds = []
     for _ in range(times + 1):
         start = time.perf_counter()
-        product = a @ a
-        product[0, 0].item()  # waits for the device
+        for op, args, kwargs in products.calls:
+            last = op(*args, **kwargs)
+        (last if isinstance(last, torch.Tensor) else last[1]).flatten()[0].item()  # waits for the device
         seconds.append(time.perf_counter() - start)
-    return 2 * n**3 / min(seconds[1:])
+    return statistics.median(seconds[1:])
 
 
 def peak_memory(device) -> int | None:

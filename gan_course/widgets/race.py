@@ -102,12 +102,13 @@ class Race:
 
     def html(self) -> str:
         """A row a run: its name, its bar, its newest samples from fixed noise, and its score or what is left of its way."""
-        style = "display:grid;grid-template-columns:max-content 110px max-content;gap:6px 14px;align-items:center;overflow-x:auto"
+        columns = "max-content minmax(40px,110px) minmax(120px,max-content)"  # a narrow page shrinks the pictures
+        style = f"display:grid;grid-template-columns:{columns};gap:6px 14px;align-items:center;overflow-x:auto"
         return f'<div style="{style}">{"".join(map(self._row, self.runs))}</div>{line(self._doing)}'
 
     def _row(self, name: str) -> str:
         run, label = self.runs[name], html.escape(name)
-        bar = f'<progress value="{self.done(name):.3f}" max="1" aria-label="{label}" style="width:110px"></progress>'
+        bar = f'<progress value="{self.done(name):.3f}" max="1" aria-label="{label}" style="width:100%"></progress>'
         mark = "✔ " if name in self._scores and name not in self._trouble else ""
         drawn, picture = self._pictures.get(name, (None, ""))
         if run.snapshots and drawn != run.step:

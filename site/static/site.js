@@ -29,6 +29,7 @@ addEventListener("resize", scrollable);
 const TWINS = {
   playground: "playground", Playground: "playground", NoiseExplorer: "noise", ConvolutionCalculator: "convolution", Prediction: "prediction",
   ActivationExplorer: "activations", TrainingMonitor: "monitor",
+  Interpolation: "stills", ClassWalk: "stills", ReceptiveField: "stills", Temperature: "stills",
 };
 const near = new IntersectionObserver(seen => {
   for (const {isIntersecting, target} of seen)

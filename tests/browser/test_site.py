@@ -373,6 +373,38 @@ def test_the_activation_explorer_shows_what_python_measured(open_page):
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    ("lesson", "name", "slider", "says"),
+    [
+        ("01_mlp_gan", "Interpolation", "t", "length of z at t = 0.60: "),
+        ("03_dcgan", "Interpolation", "t", "length of z at t = 0.60: "),
+        ("03_dcgan", "ReceptiveField", "column", ""),
+        ("06_conditional_gans", "ClassWalk", "t", "t = 0.60: 40% of class 3, 60% of class 8"),
+        ("08_where_next", "Temperature", "τ", "τ = 1.3: "),
+    ],
+)
+def test_what_python_drew_beforehand_follows_its_slider(lesson, name, slider, says, open_page):
+    page, wrong = open_page(f"notebooks/{lesson}.html", reduced_motion="reduce")
+    twin = page.locator(f".twin[data-twin={name}]").first
+    twin.scroll_into_view_if_needed()
+    along, told = twin.get_by_role("slider", name=slider), twin.get_by_role("status").first
+    along.wait_for()
+
+    def changes(element, key):
+        before = twin.evaluate("t => t.querySelector('.still').innerHTML")
+        element.press(key)
+        page.wait_for_function(
+            "([t, before]) => t.querySelector('.still').innerHTML !== before", arg=[twin.element_handle(), before]
+        )
+
+    changes(along, "ArrowRight")
+    expect(told).to_contain_text(says)
+    assert along.get_attribute("aria-valuetext") == twin.locator(".shown").nth(1 if name == "ReceptiveField" else 0).inner_text()
+    for again in twin.get_by_role("button").all():
+        changes(again, "Enter")
+    assert wrong == []
+
+
 def exporter():
     """site/export.py."""
     spec = importlib.util.spec_from_file_location("site_export", ROOT / "site" / "export.py")
