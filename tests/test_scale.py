@@ -90,8 +90,19 @@ def entries(tree: ast.Module, what: ast.expr) -> int:
         return entries(tree, what.func.value)
     targets = [(assign.targets[0], assign.value) for assign in of(tree, ast.Assign)]
     made = [entries(tree, value) for target, value in targets if isinstance(target, ast.Name) and target.id == what.id]
-    added = [target for target, _ in targets if isinstance(target, ast.Subscript) and getattr(target.value, "id", "") == what.id]
-    return made[-1] + len(added)
+
+    def adds(part):
+        into = [assign.targets[0] for assign in of(part, ast.Assign) if isinstance(assign.targets[0], ast.Subscript)]
+        return sum(getattr(target.value, "id", "") == what.id for target in into)
+
+    looped = [loop for loop in of(tree, ast.For) if adds(loop)]
+    return made[-1] + adds(tree) + sum((entries(tree, loop.iter) - 1) * adds(loop) for loop in looped)
+
+
+def times(tree: ast.Module, call: ast.Call) -> int:
+    """How often a call is made: once, or as often as the function around it is called."""
+    around = [f.name for f in of(tree, ast.FunctionDef) if any(node is call for node in ast.walk(f))]
+    return sum(getattr(c.func, "id", "") == around[0] for c in of(tree, ast.Call)) if around else 1
 
 
 def test_the_table_names_every_lesson_by_its_heading():
@@ -105,10 +116,12 @@ def test_the_table_counts_the_timed_runs_that_the_lesson_makes(lesson):
     tree, live, rungs, further = trees()[lesson.name], 0, 0, 0
     for loop in of(tree, ast.For):
         rungs += entries(tree, loop.iter) if "seconds=budget.rung_seconds" in ast.unparse(loop) else 0
+    looped = {id(call) for loop in of(tree, ast.For) for call in of(loop, ast.Call)}
     for call in of(tree, ast.Call):
         seconds = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}.get("seconds")
         if seconds == "budget.rung_seconds":
-            rungs += entries(tree, call.args[0]) if ast.unparse(call.func) == "widgets.Race" else 0
+            race = ast.unparse(call.func) == "widgets.Race"
+            rungs += entries(tree, call.args[0]) * times(tree, call) if race else id(call) not in looped
         elif seconds and seconds.startswith("None if budget.rung_steps else "):  # at `smoke` there are steps
             further += float(seconds.rpartition(" ")[2])
         elif seconds:
