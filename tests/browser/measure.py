@@ -94,20 +94,20 @@ def main() -> None:
         page = chromium.new_page(viewport={"width": 1400, "height": 1300})
         browser.enter(page, port, token)
         if args.playground:
-            notebook = browser.Notebook(page, browser.write(root, [PLAYGROUND], "measure"))
+            notebook = browser.Notebook(page, browser.write(root, [PLAYGROUND]))
             notebook.run_all()
             print(json.dumps(film(notebook.cell(0), args.seconds, args.shots)))
             chromium.close()
             return
         if args.pad:
-            notebook = browser.Notebook(page, browser.write(root, [PAD], "measure"))
+            notebook = browser.Notebook(page, browser.write(root, [PAD]))
             notebook.run_all()
             took = dots(notebook.cell(0), args.moves, args.shots)
             print(json.dumps({"pad_ms": {"median": round(statistics.median(took)), "slowest": round(max(took))}}))
             chromium.close()
             return
         cells = [SETUP, MONITOR, BARE.replace("{seconds}", str(args.seconds)), EXPLORER, FRESH]
-        notebook = browser.Notebook(page, browser.write(root, cells, "measure"))
+        notebook = browser.Notebook(page, browser.write(root, cells))
         notebook.run_all()
         rates = speeds(notebook, args.seconds, args.rounds, args.shots)
         slider = answers(notebook, args.moves, args.shots)
