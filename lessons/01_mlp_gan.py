@@ -265,7 +265,7 @@ mine.run(500)
 mine
 
 # %% [markdown]
-# Do your fakes reach the eight clusters? Then break the game. The menu **Steps** holds three bugs; or put one into your own cell, run it, and run the cell above again. Each choice starts over at step 0;
+# Do your fakes reach the eight clusters? Then break the game. The menu **Steps** holds three bugs; or put one into your own cell, run it, run the cell above again and press **Reset**, for it has played 500 steps by then. Each choice of the menu starts over at step 0;
 # take **20 steps a second** and **Train** to see it happen.
 #
 # | bug | what you see |

@@ -79,7 +79,8 @@ def numbers(trainer, moved: Moved | None = None) -> str:
         values = {k: f"{_loss(moved.before[k])} → <b>{_loss(v)}</b> {_arrow(moved.before[k], v)}" for k, v in moved.after.items()}
     elif trainer.history:
         row = trainer.history[-1]
-        told = f"mean of the 20 steps up to {row['step']:,}:"
+        drops = any(isinstance(m, nn.Dropout) and m.p for m in trainer.D.modules())
+        told = f"mean of the 20 steps up to {row['step']:,}{', D with its dropout' if drops else ''}:"
         values = {k: f"<b>{_loss(row[k])}</b>" for k in MEASURED}
     else:
         told, values = (
