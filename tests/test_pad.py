@@ -80,6 +80,7 @@ def test_several_generators_make_a_slider(G):
     before = made._output.value
     slider.value = "untrained"
     assert made.G is other and made._output.value != before
+    assert any(getattr(w, "value", None) == "untrained" for w in made.box.children[0].children if w is not slider)
     shipped = widgets.DrawingPad(strokes=SEVEN)
     shipped.box  # noqa: B018
     assert list(shipped.generators) == ["L1 weight 0", "L1 weight 10", "L1 weight 100"]

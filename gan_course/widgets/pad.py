@@ -119,9 +119,12 @@ class DrawingPad(Controls):
             button("New noise", "Another z for the same strokes", self.renew),
         ]
         if len(self.generators) > 1:
-            slider = W.SelectionSlider(options=list(self.generators), value=self.chosen, description="Generator")
+            # ipywidgets cuts what is longer than a number beside a slider: a label of its own shows any name whole.
+            name, names = W.Label(self.chosen), {"options": list(self.generators), "value": self.chosen}
+            slider = W.SelectionSlider(**names, description="Generator", readout=False)
             slider.observe(lambda change: self.choose(change["new"]), "value")
-            buttons.append(slider)
+            W.dlink((slider, "value"), (name, "value"))
+            buttons += [slider, name]
         self.draw()
         both = W.HBox([pad, self._output], layout={"flex_flow": "row wrap", "grid_gap": "16px", "align_items": "flex-start"})
         box = W.VBox([row(*buttons), both, self._told, self._field])

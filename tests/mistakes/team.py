@@ -54,7 +54,13 @@ def first_only(gradients, all_reduce, size):
 
 
 def any_of(wish, all_reduce):
-    return all_reduce(torch.tensor(float(wish))).item() > 0
+    wishes = torch.tensor(float(wish))
+    all_reduce(wishes)
+    return wishes.item() > 0
+
+
+def returned(wish, all_reduce):
+    return all_reduce(torch.tensor(float(wish))) > 0
 
 
 def at_least(wish, all_reduce):
@@ -64,11 +70,16 @@ def at_least(wish, all_reduce):
 
 
 def only_if(wish, all_reduce):
-    return bool(all_reduce(torch.tensor(1.0))) if wish else False
+    if not wish:
+        return False
+    all_reduce(torch.tensor(1.0))
+    return True
 
 
 def all_of(wish, all_reduce):
-    return all_reduce(torch.tensor(float(wish))).item() == 3
+    wishes = torch.tensor(float(wish))
+    all_reduce(wishes)
+    return wishes.item() == 3
 
 
 def ring(parameters, size, rate):
@@ -91,6 +102,7 @@ WRONG = [
     (checks.stop_together, only_if, "a process waits for ever"),
     (checks.stop_together, all_of, "one that wishes to stop is enough"),
     (checks.stop_together, lambda wish, all_reduce: all_reduce(wish), "takes a tensor"),
+    (checks.stop_together, returned, "returns nothing"),
     (checks.all_reduce_seconds, lambda p, n, rate: ring(p, n, rate) / 2, "once more"),
     (checks.all_reduce_seconds, lambda p, n, rate: ring(p, n, rate) / 4, "four bytes"),
     (checks.all_reduce_seconds, lambda p, n, rate: ring(p, n, rate) * 8, "not in bits"),
