@@ -633,7 +633,7 @@ test = data.load("mnist", "test", limit=budget.images, device=device, fallback="
 noise = torch.randint(0, 256, (budget.n_eval, 1, 28, 28), dtype=torch.uint8)
 sets = {"real test images": test.data[: budget.n_eval], "your run": trainer.sample(budget.n_eval), "noise": noise}
 scores = {name: frechet(images) for name, images in sets.items()}
-plotting.bars(scores, xlabel="Fréchet distance (0 is the same), logarithmic", log=True)
+plotting.bars(scores, xlabel="Fréchet distance (0: same mean and covariance), logarithmic", log=True)
 
 # %% [markdown]
 # Your run lies between the two, and on this logarithmic axis each factor of ten is equally long. (On built-in stand-ins and at `smoke` scale the bars say little: the sets are small.)

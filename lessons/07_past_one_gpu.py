@@ -327,8 +327,9 @@ rates = {name: team.launch(rate, steps=max(4, budget.steps // 3), images=budget.
 plotting.bars(rates, xlabel="images per second")
 
 # %% [markdown]
-# The arithmetic is the same, cut along the batch or inside each product; messages and two copies of everything come on top. Which way is ahead depends on what else runs. On two quiet cores of an Intel Xeon threads were (322 images per second against 250). The picture stored in `solutions/` comes from the same machine with other programs on both cores,
-# and there processes are far ahead: threads wait for each other at every product, processes once a step. Measure on yours. Processes pay for certain when there are more devices than one process can feed.
+# The arithmetic is the same, cut along the batch or inside each product; messages and two copies of everything come on top. Which way is ahead depends on the batch and on what else runs. On two quiet cores of an Intel Xeon, five pairs of runs each, processes
+# reached 0.9 of the threads' rate with batches of 64, as much as threads with 256, and half of it with an MLP whose step is short ([all figures]({{docs}}/benchmarks.md#two-processes-against-two-threads)). The picture stored in `solutions/` was made beside other programs on both cores,
+# and there processes are far ahead: threads wait for each other at every product, processes a few times a step. Measure on yours. Processes pay for certain when there are more devices than one process can feed.
 #
 # ## On paper
 # A [ring all-reduce]({{docs}}/glossary.md#all-reduce) cuts the gradients into as many pieces as there are processes. Each process passes a piece to its neighbour n − 1 times to sum them, and n − 1 times to hand the sums round.

@@ -41,6 +41,15 @@ def finish(process: subprocess.Popen, timeout: float = 200) -> tuple[int, str, s
     return process.returncode, out, err
 
 
+@pytest.fixture
+def one_thread():
+    """Sums in the order of a worker, which has one thread: another order is another last digit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def alone() -> dict[str, dict]:
     return {name: teamwork.play(name).state_dict() for name in teamwork.CASES}
@@ -162,7 +171,7 @@ def test_a_killed_process_comes_back_and_nothing_is_lost(pair, tmp_path):
     assert [row["step"] for row in ours["history"]] == [20, 40, 60]
 
 
-def test_evaluate_gives_one_processs_scores_and_prints_once(tmp_path, capsys):
+def test_evaluate_gives_one_processs_scores_and_prints_once(one_thread, tmp_path, capsys):
     Trainer(teamwork.PLAIN, teamwork.data.load("digits"), precision="fp32").run(steps=5).save(tmp_path / "run")
     command = ["evaluate", str(tmp_path / "run"), "--n", "300", "--json"]
     status, printed, err = finish(torchrun(2, "-m", "--", "gan_course", *command))  # else torchrun takes --n for one of its own

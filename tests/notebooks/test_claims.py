@@ -301,7 +301,7 @@ CLAIMS = [
     ),
     Claim(
         "07",
-        "comes from the same machine with other programs on both cores, and there processes are far ahead",
+        "was made beside other programs on both cores, and there processes are far ahead",
         "plotting.bars(rates",
         lambda t: number(t, "two processes, one thread") > 1.5 * number(t, "one process, two threads"),
     ),
