@@ -290,6 +290,10 @@ class Notebook:
     def run_all(self) -> None:
         """Run every cell; an error in one fails."""
         self.command("notebook:run-all-cells")
+        self.no_errors()
+
+    def no_errors(self) -> None:
+        """No cell shows an error."""
         failed = self.page.evaluate(
             """() => Array.from(window.jupyterapp.shell.currentWidget.content.model.cells).filter(c => c.type === 'code')
             .flatMap(c => c.outputs.toJSON()).filter(o => o.output_type === 'error').map(o => o.evalue)"""
