@@ -140,7 +140,8 @@ def test_a_hostile_variable_gets_one_line_that_names_it(variable, value, small, 
 
 def test_where_to_write_is_tried_before_the_training(small, monkeypatch, capsys):
     monkeypatch.setattr(features, "train_classifier", lambda *_, **__: pytest.fail("trained first"))
-    for line in (["classifier", "digits", "--out=file"], ["compare", "mlp-classic", "--data=digits", "--seconds=9", "--out=file/x"]):
+    compare = ["compare", "mlp-classic", "--data=digits", "--seconds=9", "--out=file/x"]
+    for line in (["classifier", "digits", "--out=file"], compare):
         assert "cannot write to" in run(line, capsys)[1]
 
 
