@@ -117,7 +117,7 @@ print("the same as a learned row for each class, added:", torch.allclose(beside_
 # A one in place y picks column y of the weights. So "beside" is an **embedding**, a table with a learned row for each class, and the row is added to what z gives. It enters once, at the bottom.
 #
 # Deeper networks let the class in at every layer. Each BatchNorm already ends with a scale and a shift for every channel: give every class its own. This is
-# [class-conditional BatchNorm]({{docs}}/glossary.md#class-conditional-batchnorm) (Dumoulin et al. 2017, for styles of painting; Miyato and Koyama 2018 for classes).
+# [class-conditional BatchNorm]({{docs}}/glossary.md#class-conditional-batchnorm) (Miyato and Koyama 2018; the table of scales and shifts is from Dumoulin et al. 2017, for styles of painting, there after normalising each image by itself).
 #
 # ### Exercise: a scale and a shift for each class
 # Normalise each channel over the batch and its pixels, as BatchNorm does in training (`F.batch_norm(x, None, None, training=True)`, or by hand with eps 1e-5). Then every image gets the scale and the shift of its class.
@@ -154,7 +154,7 @@ print(f"plain G {size(plain):,} weights, with the class beside z and in every Ba
 #
 # $$\log \frac{p(x, y)}{q(x, y)} = \log \frac{p(y | x)}{q(y | x)} + \log \frac{p(x)}{q(x)}$$
 #
-# "Does the picture fit its label?" plus "does it look real at all?". If p(y|x) is what a classifier with features φ(x) says, a softmax, the first part is linear in φ with a vector v for each class. That is the [projection]({{docs}}/glossary.md#projection):
+# "Does the picture fit its label?" plus "does it look real at all?". If p(y|x) *and* q(y|x) are what softmaxes on the same features φ(x) say, the first part is linear in φ, with the difference of their two vectors for each class as v_y, minus two normalisers; these know no y and go into ψ with the second part. That is the [projection]({{docs}}/glossary.md#projection):
 #
 # $$\text{logit}(x, y) = v_y^\top \varphi(x) + \psi(\varphi(x))$$
 #
@@ -297,7 +297,7 @@ for name, images in {"shipped": shipped, "fooling": fooling}.items():
 # The generator with the far better FID teaches less. Two scores, two questions.
 #
 # ## The auxiliary classifier
-# The rival of projection: leave D without y, give it a second head that *names* the class, and let both networks lower its cross-entropy: D on real images, G on what it was asked for (the AC-GAN, Odena et al. 2017). Published, small networks on CIFAR-10, 40,000 steps, the same
+# The rival of projection: leave D without y, give it a second head that *names* the class, and let both networks lower its cross-entropy: D on real images, G on what it was asked for (the AC-GAN, Odena et al. 2017; there D learns the classes of fakes too, section 4, ours does not). Published, small networks on CIFAR-10, 40,000 steps, the same
 # G and the same training code ([xyfJASON/GANs-Implementations](https://github.com/xyfJASON/GANs-Implementations), its README):
 #
 # | D is told by | FID | FID within classes, mean |
@@ -391,7 +391,7 @@ for name, value in total.items():
     print(f"{name:12} {value:8.1f}" + (f" {r['frechet']:15.1f} {r['agreement']:10.1%} {r['precision']:10.1%} {r['recall']:7.1%}" if r else ""))
 
 # %% [markdown]
-# At `cpu` scale the projection is ahead in every column. The auxiliary form shows its fault: precision beside the projection's, agreement not far below, and of the variety within a class next to nothing. Its samples are safe members of their class, and hardly anything else.
+# At `cpu` scale the projection is ahead in every column. The auxiliary form shows its fault: precision beside the projection's, agreement not far below, and of the variety within a class next to nothing. Its samples are safe members of their class, and hardly anything else. (Our head never saw a fake, so part of this is a head being fooled.)
 # The better total of the published table does not show here: an MLP, one seed, and {{cpu_steps}} steps where theirs were 40,000. Concatenation is slow to hear the label: from ten more colours it has to find out for itself what the projection starts with.
 #
 # ## Where the label gets lost
@@ -504,7 +504,7 @@ causes = {
 checks.lost_labels(causes)
 
 # %% [markdown]
-# Look at the samples of run D again. Where D hears the label and G does not, nine of ten fakes come with a label that is not theirs. D tells them by that alone, however they look, so it becomes sure, and its verdict teaches G little about drawing. (Its effect on D is by far the largest of all.)
+# Look at the samples of run D again. Where D hears the label and G does not, nine of ten fakes come with a label that is not theirs. D tells them by that alone, however they look, so what it asks of a fake depends on a class that G cannot know, and the demands of ten classes mostly cancel. (Its effect on D is by far the largest of all.)
 #
 # Wrong labels are not rare. A folder called `10` sorts before one called `2`; a shuffle of the images that forgets the labels raises no error.
 #
@@ -545,7 +545,7 @@ kinds = {f"condition: {name}": data.denormalise(data.conditions(name, test, 10))
 plotting.grids({"real": test.data[:10]} | kinds, columns=10, across=1, width=560)
 
 # %% [markdown]
-# For a class there are thousands of right answers. For a condition like these there is one, the picture that it was made of, so G can also be told how far from it it is: the mean absolute difference, [L1]({{docs}}/glossary.md#l1), times a weight, is added to its loss (equation 4 of the paper, which takes 100).
+# For a class there are thousands of right answers. For a condition like these one of the right answers is known, the picture that it was made of, so G can also be told how far from it it is: the mean absolute difference, [L1]({{docs}}/glossary.md#l1), times a weight, is added to its loss (equation 4 of the paper, which takes 100).
 #
 # ### Exercise: G's loss with L1
 # The course's game, −log D on the logits of fakes, plus `weight` times the mean absolute difference of the fakes and their true pictures.
@@ -629,12 +629,12 @@ checks.conditional_myths(myths)
 
 # %% [markdown]
 # ## What to remember
-# - D judges pairs of picture and label. What D is not told, G does not learn.
+# - D judges pairs of picture and label. What neither the verdict of D nor a class loss carries, G does not learn.
 # - Into G the label goes as a row of a table: beside z, or as a scale and a shift in every BatchNorm. Into D as v_yᵀφ(x) + ψ(φ(x)).
 # - Agreement with a classifier is fooled by ten pictures. Score within classes: Fréchet distance, recall; or train a classifier on the samples alone.
 # - An auxiliary classifier pays G for keeping away from other classes, a perfect generator not least.
 # - An effect of 0, a table of asked and drawn: two looks find a lost label.
-# - The condition may be a picture. Then there is one truth, and L1 ties G to it while D asks for what looks real.
+# - The condition may be a picture. Then one right answer is known, and L1 ties G to it (alone it would draw the median of all that fit, grey where they disagree) while D asks for what looks real.
 #
 # ## References
 # - Mirza and Osindero 2014, *Conditional Generative Adversarial Nets*, [arXiv:1411.1784](https://arxiv.org/abs/1411.1784): section 3

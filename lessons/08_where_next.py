@@ -177,7 +177,7 @@ alone = evaluation.classifier_accuracy(
 print(evaluation.accuracy_line(alone))
 
 # %% [markdown]
-# Close, and below. A classifier that learned from samples alone inherits what G leaves out, and here its labels are a classifier's guesses. In the paper the generator with the better Fréchet distance made the worse classifier: no score of pictures tells this one.
+# Close, and below. A classifier that learned from samples alone inherits what G leaves out, and here its labels are a classifier's guesses. In the paper the generator with the better Fréchet distance made the worse classifier: the two orders differ, so measure both.
 #
 # ## Privacy
 # "Synthetic data hold no personal data." Take the attacker's part. You hold an image and want to know: was it in the training set? Two generators of the same networks stand for trial. One has trained on 200 digits only, the other on all that are loaded, for as many steps.
@@ -741,8 +741,8 @@ plotting.curves(
 )
 
 # %% [markdown]
-# At these sizes and seconds the GAN is ahead and cheap: one pass a sample. The flow improves with its steps, each of which costs a pass; one step gives little more than the mean digit. Look at the others: strokes without a digit, and yet a precision above the GAN's, with no recall at all. Precision is a mild judge (lesson 04); pictures, recall and distance agree here that so small a flow, trained so short, is not there yet.
-# What the picture cannot show is why flows and diffusion won: no game that may circle or collapse, a loss that falls, and quality that keeps growing with size and time. Look at the price as well.
+# At these sizes and seconds the GAN is ahead and cheap: one pass a sample. The flow improves with its steps, each of which costs a pass; one step should give one and the same picture, the mean digit, for every z: these differ, so the network is not even there. The GAN has tuned rates and an average of its weights, and the flow has neither. Look at the others: strokes without a digit, and yet a precision above the GAN's, with no recall at all. Precision is a mild judge (lesson 04); pictures, recall and distance agree here that so small a flow, trained so short, is not there yet.
+# What the picture cannot show is why flows and diffusion won: no game that may circle or collapse, a loss that falls (to a floor: it does not rank samples), and quality that keeps growing with size and time. Look at the price as well.
 #
 # ## Reading tables
 # ### Exercise: what is unfair here?

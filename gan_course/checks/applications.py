@@ -31,6 +31,9 @@ def roc_area(answer) -> Verdict:
             return wrong
         if not near(number(asked(answer, 10 * members - 7, 10 * others - 7)), abs_tol=1e-4)(right):
             return "right for scores from 0 to 1, but logits and distances have no such limits: only their order may count"
+        alike = number(asked(answer, torch.zeros(3), torch.zeros(2)))
+        if not near(alike, abs_tol=1e-4)(0.5):
+            return f"where all scores are equal the area is one half, yours is {alike:.2f}: a curve begins at (0, 0), where nobody is accused"
 
     hints = (
         "Draw one member and one other: how often does the member score higher? That is the area. How do you ask all pairs at once?",
@@ -210,12 +213,17 @@ def euler(answer) -> Verdict:
             (walked(sign=-1), "each step goes backwards: plus the velocity"),
             (walked(moves=False), "every step starts at z: start where the last step ended"),
         )
-        return named(
-            near(x.detach(), abs_tol=1e-4),
-            walked(),
-            known,
-            "the times are right, the end is not: x + v(x, t) / steps, again and again",
-        )
+        told = "the times are right, the end is not: x + v(x, t) / steps, again and again"
+        if wrong := named(near(x.detach(), abs_tol=1e-4), walked(), known, told):
+            return wrong
+        for steps in (1, 49):  # 49 / 49 is no sum of 49 rounded 1 / 49
+            times.clear()
+            grid = [i / steps for i in range(steps)]
+            x = shaped(asked(answer, v, z.clone(), steps), z.shape)
+            if len(times) != steps:
+                return f"right for 10 steps, but v is asked {len(times)} times where {steps} are wanted: count whole steps, `range(steps)`"
+            if not near(x.detach(), abs_tol=1e-4)(walked(1 / steps)):
+                return f"right for 10 steps, not for {steps}: a step lasts 1/steps"
 
     hints = (
         "A velocity says how far in one unit of time. How long does one of the steps last, and at which time does it begin?",

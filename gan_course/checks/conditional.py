@@ -108,11 +108,11 @@ def class_norm(answer) -> Verdict:
 
 
 class _Hears(nn.Module):
-    """Something of a (N, 4) and y (N,) below 3: entries of both signs that a class moves, each class in its own way."""
+    """Something of a (N, 4) and y (N,): entries of both signs that a class moves, each class in its own way."""
 
-    def __init__(self):
+    def __init__(self, n_classes):
         super().__init__()
-        self.table, self.seen = nn.Embedding(3, 4), []
+        self.table, self.seen = nn.Embedding(n_classes, 4), []
 
     def forward(self, a, y):
         self.seen.append((a.detach().clone(), y.clone()))
@@ -124,7 +124,7 @@ def label_effect(answer) -> Verdict:
 
     def judge(answer):
         torch.manual_seed(0)
-        net, a, y = _Hears(), torch.randn(5, 4), torch.tensor([0, 2, 1, 2, 0])
+        net, a, y = _Hears(3), torch.randn(5, 4), torch.tensor([0, 2, 1, 2, 0])
         given = asked(answer, net, a.clone(), y.clone(), 3)
         if any(not torch.equal(seen, a) for seen, _ in net.seen) and not any(torch.equal(seen, a.flip(0)) for seen, _ in net.seen):
             return "the two calls get different inputs: only the class may change, so give both the same `a`"
@@ -146,7 +146,13 @@ def label_effect(answer) -> Verdict:
             (zero, "compared with class 0, so images of class 0 are compared with themselves: exchange each class for the next"),
         )
         told = f"of the test net it is {right:.4f}, yours is {value:.4f}"
-        return named(near(value, rel_tol=1e-3), right, known, told)
+        if wrong := named(near(value, rel_tol=1e-3), right, known, told):
+            return wrong
+        net, y = _Hears(5), torch.tensor([0, 3, 1, 0, 0])  # a batch in which the last class does not come
+        with torch.no_grad():
+            right = (net(a, y) - net(a, y + 1)).abs().mean().item()
+        if not near(number(asked(answer, net, a.clone(), y.clone(), 5)), rel_tol=1e-3)(right):
+            return "right for three classes that all come, and not for five of which the last does not come: the number of classes is `n_classes`"
 
     hints = (
         "Call the net twice. What stays the same in the second call, and what does not?",
@@ -243,7 +249,7 @@ def picture_loss(answer) -> Verdict:
         right = (game + w * l1).detach()
         known = (
             (game, "the L1 term is missing"),
-            (w * l1, "the game is missing: without it this is no GAN, and G draws the mean of all that could be meant"),
+            (w * l1, "the game is missing: without it this is no GAN, and G draws the median of all that could be meant"),
             (game + l1, "the weight is missing"),
             (w * game + l1, "the weight stands at the game; it belongs to the L1 term"),
             (w * (game + l1), "the weight stands at both; it belongs to the L1 term alone"),

@@ -251,6 +251,27 @@ def turned(right, n=1):
 
 FAIR, MYTHS = turned(checks.TABLES, 0), turned(checks.APPLICATION_MYTHS, 0)
 
+
+def ten_always(v, z, steps):
+    x = z
+    for i in range(steps):
+        x = x + v(x, torch.full((len(x), 1), i / steps)) / 10
+    return x
+
+
+def summed_times(v, z, steps):
+    x = z
+    for t in torch.arange(0, 1, 1 / steps):
+        x = x + v(x, t.expand(len(x), 1)) / steps
+    return x
+
+
+def from_the_first(members, others):
+    steps = torch.cat([members, others]).sort(descending=True).values
+    accused, found = ((scores[None] >= steps[:, None]).float().mean(1) for scores in (others, members))
+    return torch.trapezoid(found, accused)
+
+
 WRONG = [
     (checks.roc_area, strictly, "equal scores"),
     (checks.roc_area, not_below, "equal scores"),
@@ -259,6 +280,7 @@ WRONG = [
     (checks.roc_area, means, "means"),
     (checks.roc_area, one_threshold, "one threshold"),
     (checks.roc_area, zipped, "every member with every other"),
+    (checks.roc_area, from_the_first, "begins at (0, 0)"),
     (checks.straight_through, soft_only, "a mixture of letters"),
     (checks.straight_through, hard_only, "no gradient"),
     (checks.straight_through, without_noise, "without noise"),
@@ -288,6 +310,8 @@ WRONG = [
     (checks.euler, never_moves, "where the last step ended"),
     (checks.euler, changes_z, "changes z"),
     (checks.euler, one_short, "9 times"),
+    (checks.euler, ten_always, "not for 1"),
+    (checks.euler, summed_times, "50 times"),
     (checks.fair_tables, turned(checks.TABLES), "not all"),
     (checks.fair_tables, FAIR | {next(iter(FAIR)): ...}, "1 to go"),
     (checks.fair_tables, FAIR | {next(iter(FAIR)): "unfair"}, "is not one of"),

@@ -86,6 +86,8 @@ WRONG = [
     (checks.label_effect, lambda net, a, y, n: (net(a, y) - net(a, y)).abs().mean(), "same class twice"),
     (checks.label_effect, lambda net, a, y, n: (net(a, y) - net(a, y + 1)).abs().mean(), "% n_classes"),
     (checks.label_effect, lambda net, a, y, n: (net(a, y) - net(a, (y + 1) % 10)).abs().mean(), "n_classes"),
+    (checks.label_effect, lambda net, a, y, n: (net(a, y) - net(a, (y + 1) % (y.max() + 1))).abs().mean(), "n_classes"),
+    (checks.label_effect, lambda net, a, y, n: (net(a, y) - net(a, (y + 1) % 3)).abs().mean(), "n_classes"),
     (checks.label_effect, lambda net, a, y, n: (net(a, y) - net(a.flip(0), y)).abs().mean(), "class stays"),
     (checks.label_effect, lambda net, a, y, n: (net(a, y) - net(a, torch.zeros_like(y))).abs().mean(), "class 0"),
     (checks.label_effect, lambda net, a, y, n: (net(a, y) - net(torch.randn_like(a), next_class(y, n))).abs().mean(), "same `a`"),
